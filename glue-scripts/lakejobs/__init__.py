@@ -1,0 +1,1 @@
+"""The jobs of the lake: refine takes batches from raw to cleaned, publish rebuilds curated models."""
