@@ -1,0 +1,124 @@
+package dataset
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Load says how a landed record changes its table.
+type Load int
+
+const (
+	// Append adds rows with new keys and never changes a stored row.
+	Append Load = iota
+	// Upsert inserts or replaces the row of the record's key; the highest Sequence wins, whatever the order of arrival.
+	Upsert
+	// Snapshot replaces the whole table by each complete delivery. Not built yet: Validate refuses it.
+	Snapshot
+	// CDC applies the change stream of a database. Not built yet: Validate refuses it.
+	CDC
+	// Files catalogues whole files without reading rows. Not built yet: Validate refuses it.
+	Files
+)
+
+var loadNames = []string{"append", "upsert", "snapshot", "cdc", "files"}
+
+func (l Load) String() string { return nameOf(loadNames, int(l)) }
+
+// MarshalText renders the load kind as the manifest names it.
+func (l Load) MarshalText() ([]byte, error) { return textOf("load", loadNames, int(l)) }
+
+// UnmarshalText reads the manifest's name of a load kind.
+func (l *Load) UnmarshalText(b []byte) error {
+	return parseName("load", loadNames, string(b), (*int)(l))
+}
+
+// Class says who may see a column.
+type Class int
+
+const (
+	// Internal columns are for everyone who is granted the domain.
+	Internal Class = iota
+	// Public columns may be shared outside.
+	Public
+	// Personal columns identify a person; they need a protection.
+	Personal
+)
+
+var classNames = []string{"internal", "public", "personal"}
+
+func (c Class) String() string { return nameOf(classNames, int(c)) }
+
+// MarshalText renders the class as the manifest names it.
+func (c Class) MarshalText() ([]byte, error) { return textOf("class", classNames, int(c)) }
+
+// UnmarshalText reads the manifest's name of a class.
+func (c *Class) UnmarshalText(b []byte) error {
+	return parseName("class", classNames, string(b), (*int)(c))
+}
+
+// Protection says how a column is made safe before it leaves the raw zone.
+type Protection int
+
+const (
+	// None stores the value as it is.
+	None Protection = iota
+	// Hash stores HMAC-SHA256 of the value's text under the lake's secret, as 64 lower-case hex digits. Equal values
+	// stay equal, so a hashed column still joins and still serves as a key.
+	Hash
+	// Drop leaves the column out of the cleaned table.
+	Drop
+)
+
+var protectionNames = []string{"none", "hash", "drop"}
+
+func (p Protection) String() string { return nameOf(protectionNames, int(p)) }
+
+// MarshalText renders the protection as the manifest names it.
+func (p Protection) MarshalText() ([]byte, error) { return textOf("protect", protectionNames, int(p)) }
+
+// UnmarshalText reads the manifest's name of a protection.
+func (p *Protection) UnmarshalText(b []byte) error {
+	return parseName("protect", protectionNames, string(b), (*int)(p))
+}
+
+// Type is a column's type, written as the catalog writes it.
+type Type string
+
+// The types without parameters. Decimal makes the one with.
+const (
+	String    Type = "string"
+	Boolean   Type = "boolean"
+	Int       Type = "int"
+	Bigint    Type = "bigint"
+	Double    Type = "double"
+	Date      Type = "date"
+	Timestamp Type = "timestamp"
+)
+
+// Decimal is an exact number with precision digits in all (1 to 38), scale of them after the point (0 to precision).
+func Decimal(precision, scale int) Type { return Type(fmt.Sprintf("decimal(%d,%d)", precision, scale)) }
+
+func nameOf(names []string, i int) string {
+	if i < 0 || i >= len(names) {
+		return fmt.Sprintf("unknown(%d)", i)
+	}
+	return names[i]
+}
+
+func textOf(what string, names []string, i int) ([]byte, error) {
+	if i < 0 || i >= len(names) {
+		return nil, fmt.Errorf("%s: no such value %d", what, i)
+	}
+	return []byte(names[i]), nil
+}
+
+func parseName(what string, names []string, s string, out *int) error {
+	i := slices.Index(names, s)
+	if i < 0 {
+		return fmt.Errorf("%s: got %q; allowed: %s", what, s, strings.Join(names, ", "))
+	}
+	*out = i
+	return nil
+}

@@ -1,0 +1,57 @@
+package dataset
+
+// SchemaVersion is the manifest version this package writes and reads.
+const SchemaVersion = 1
+
+// Manifest is everything jobs and Lambdas know about a lake. It is stored under the SHA-256 of its bytes, and a batch
+// pins the one it ran with.
+type Manifest struct {
+	SchemaVersion      int       `json:"schema_version"`
+	Lake               string    `json:"lake"`
+	OperationsDatabase string    `json:"operations_database"`
+	Datasets           []Entry   `json:"datasets"`
+	Landing            []Landing `json:"landing"`
+	Models             []Model   `json:"models"`
+}
+
+// Entry is a dataset as the manifest states it: every default filled in.
+type Entry struct {
+	ID                 string     `json:"id"`
+	Domain             string     `json:"domain"`
+	Name               string     `json:"name"`
+	Owner              string     `json:"owner"`
+	Doc                string     `json:"doc"`
+	Load               Load       `json:"load"`
+	Keys               []string   `json:"keys"`
+	Sequence           *string    `json:"sequence"`
+	Format             FileFormat `json:"format"`
+	Columns            []Column   `json:"columns"`
+	UniqueKey          bool       `json:"unique_key"`
+	Gate               Gate       `json:"gate"`
+	CleanedDatabase    string     `json:"cleaned_database"`
+	QuarantineDatabase string     `json:"quarantine_database"`
+	FreshnessSeconds   *int64     `json:"freshness_seconds"`
+}
+
+// Landing says which dataset the objects under a prefix of the raw bucket belong to.
+type Landing struct {
+	// Prefix ends in a slash; the longest prefix of a key wins.
+	Prefix string `json:"prefix"`
+	// Dataset is the id of the dataset.
+	Dataset string `json:"dataset"`
+	// Source is the id of the source that lands there.
+	Source string `json:"source"`
+}
+
+// Model is a curated table: one SQL query over cleaned tables and other models.
+type Model struct {
+	ID       string `json:"id"`
+	Domain   string `json:"domain"`
+	Name     string `json:"name"`
+	Doc      string `json:"doc"`
+	Database string `json:"database"`
+	// SQL is the query without its leading comment; it names tables as {{ ref("<id>") }} only.
+	SQL string `json:"sql"`
+	// Inputs are the ids the query refers to, sorted.
+	Inputs []string `json:"inputs"`
+}

@@ -1,0 +1,85 @@
+// Package dataset declares what a dataset is: its columns, keys, load kind, quality rules and protection. Every layer of
+// the lake derives from such a declaration, and nothing is said twice. The package is plain Go: it imports neither the
+// CDK nor jsii, so the Lambdas read the same types.
+package dataset
+
+import "time"
+
+// Spec declares one dataset.
+type Spec struct {
+	// Domain is the business area that owns the dataset. It names the databases: <lake>_<domain>_cleaned and so on.
+	// [a-z][a-z0-9_]{0,62}.
+	Domain string
+	// Name is the table's name within its domain. [a-z][a-z0-9_]{0,62}.
+	Name string
+	// Owner is the team that answers for the data. It may be any text without line breaks.
+	// Default: no owner is recorded.
+	Owner string
+	// Doc describes one row in a sentence. It becomes the table's comment.
+	// Default: no description.
+	Doc string
+	// Load says how a landed record changes the table.
+	// Default: Append, which never changes a stored row.
+	Load Load
+	// Keys are the columns that identify a row. At least one; none may be dropped by its protection.
+	Keys []string
+	// Sequence is the column that orders the changes of one key: the highest wins. It is of type Bigint, Int or
+	// Timestamp and unprotected. Required for Upsert, refused for Append.
+	Sequence string
+	// Columns are the declared columns, in table order. At least one.
+	Columns []Column
+	// Rules judge the dataset as a whole: UniqueKey.
+	// Default: none.
+	Rules Rules
+	// Format is the layout of landed files: CSV or Parquet.
+	// Default: CSV{}, that is a header line, commas, and the empty field as NULL.
+	Format Format
+	// Gate blocks a batch that looks wrong before it reaches the table.
+	// Default: no batch is blocked.
+	Gate Gate
+	// Freshness is how old the newest applied batch may become before the dataset counts as late, in whole seconds,
+	// at least one minute.
+	// Default: zero, no promise.
+	Freshness time.Duration
+}
+
+// ID is the dataset's identity in a lake: <domain>.<name>.
+func (s Spec) ID() string { return s.Domain + "." + s.Name }
+
+// Column declares one column.
+type Column struct {
+	// Name is the column's name in the file and in the table. [a-z][a-z0-9_]{0,62}.
+	Name string `json:"name"`
+	// Type is the column's type in the cleaned table. A value that does not parse is quarantined.
+	Type Type `json:"type"`
+	// Doc describes the column.
+	// Default: no description.
+	Doc string `json:"doc"`
+	// Required quarantines rows in which the column is NULL. Key columns and the sequence are always required.
+	// Default: NULL is accepted.
+	Required bool `json:"required"`
+	// Class says who may see the column.
+	// Default: Internal.
+	Class Class `json:"class"`
+	// Protect says how the column is made safe before it is stored outside the raw zone. Personal columns need one.
+	// Rules see the value before it is protected.
+	// Default: None.
+	Protect Protection `json:"protect"`
+	// Rules are what every non-NULL value must satisfy; a row that breaks one is quarantined.
+	// Default: none.
+	Rules Rules `json:"rules"`
+}
+
+// Gate says when a whole batch is blocked: the table stays as it is until an operator replays the batch.
+type Gate struct {
+	// MaxQuarantinedShare is the largest accepted share of quarantined rows among the rows read, from 0 (no bad row is
+	// accepted) to 1. Write it as dataset.Share(0.05).
+	// Default: nil, any share is accepted.
+	MaxQuarantinedShare *float64
+	// MinRows is the smallest accepted number of rows read.
+	// Default: zero, any number is accepted.
+	MinRows int
+}
+
+// Share is a share for Gate.MaxQuarantinedShare, from 0 to 1.
+func Share(x float64) *float64 { return &x }
