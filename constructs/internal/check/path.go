@@ -69,3 +69,11 @@ func number(s string) (digits, rest string) {
 	}
 	return s[:i], s[i:]
 }
+
+// Below is the construct path of a child that does not exist yet.
+func Below(scope, id string) string {
+	if scope == "" {
+		return id
+	}
+	return scope + "/" + id
+}
