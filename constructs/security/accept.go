@@ -1,0 +1,44 @@
+package security
+
+import (
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
+)
+
+// Finding is a rule pack's finding that a construct accepts, with the reason.
+type Finding struct {
+	// Rule is the rule's id: AwsSolutions-IAM5.
+	Rule string
+	// Reason says why the finding is right as it is.
+	Reason string
+	// AppliesTo names the parts of the finding that are accepted, as regular expressions in slashes with flags, or
+	// literally.
+	// Default: the whole finding.
+	AppliesTo []string
+}
+
+// Accept records beside the resource that a finding is accepted. It covers the construct and the children it has now,
+// no other resource and nothing stack-wide.
+func Accept(construct constructs.IConstruct, findings ...Finding) {
+	suppressions := make([]*cdknag.NagPackSuppression, 0, len(findings))
+	for _, f := range findings {
+		s := &cdknag.NagPackSuppression{Id: jsii.String(f.Rule), Reason: jsii.String(f.Reason)}
+		if len(f.AppliesTo) > 0 {
+			parts := make([]any, len(f.AppliesTo))
+			for i, a := range f.AppliesTo {
+				parts[i] = appliesTo(a)
+			}
+			s.AppliesTo = &parts
+		}
+		suppressions = append(suppressions, s)
+	}
+	cdknag.NagSuppressions_AddResourceSuppressions(construct, &suppressions, jsii.Bool(true))
+}
+
+func appliesTo(part string) any {
+	if len(part) > 0 && part[0] == '/' {
+		return &cdknag.RegexAppliesTo{Regex: jsii.String(part)}
+	}
+	return part
+}
