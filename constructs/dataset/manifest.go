@@ -54,4 +54,6 @@ type Model struct {
 	SQL string `json:"sql"`
 	// Inputs are the ids the query refers to, sorted.
 	Inputs []string `json:"inputs"`
+
+	file string // where Models found it
 }

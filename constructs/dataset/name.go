@@ -1,0 +1,81 @@
+package dataset
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/strata-cdk/strata/constructs/internal/check"
+)
+
+var (
+	namePattern = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
+	lakePattern = regexp.MustCompile(`^[a-z][a-z0-9_]{0,30}$`)
+)
+
+const (
+	nameAllowed = "a lower-case letter, then up to 62 lower-case letters, digits and _"
+	lakeAllowed = "a lower-case letter, then up to 30 lower-case letters, digits and _"
+)
+
+// CleanedDatabase is the Glue database of a domain's cleaned tables. Database names have at most 106 characters, far
+// below the catalog's 255.
+func CleanedDatabase(lake, domain string) string { return lake + "_" + domain + "_cleaned" }
+
+// QuarantineDatabase is the Glue database of a domain's quarantine tables.
+func QuarantineDatabase(lake, domain string) string { return lake + "_" + domain + "_quarantine" }
+
+// CuratedDatabase is the Glue database of a domain's models.
+func CuratedDatabase(lake, domain string) string { return lake + "_" + domain + "_curated" }
+
+// OperationsDatabase is the Glue database with the lake's own records.
+func OperationsDatabase(lake string) string { return lake + "_operations" }
+
+// ValidateLakeName judges the name of a lake, which prefixes its databases. The problem has no path.
+func ValidateLakeName(name string) error {
+	var l check.List
+	checkName(&l, "", name, lakePattern, lakeAllowed)
+	return l.Err()
+}
+
+// Unique judges that no two declarations share an id. The map is from field path to id.
+func Unique(ids map[string]string) error {
+	paths := map[string][]string{}
+	for path, id := range ids {
+		paths[id] = append(paths[id], path)
+	}
+	var l check.List
+	for id, at := range paths {
+		slices.Sort(at)
+		for _, path := range at[1:] {
+			l.Add(path, "the id is taken by "+at[0], id, "an id <domain>.<name> that nothing else in the lake has")
+		}
+	}
+	return l.Err()
+}
+
+func checkName(l *check.List, path, name string, pattern *regexp.Regexp, allowed string) {
+	switch {
+	case name == "":
+		l.Add(path, "is missing", nil, allowed)
+	case check.Unresolved(name):
+		l.Add(path, "is known only at deployment, but jobs need it at synth", name, "a literal text")
+	case strings.HasPrefix(name, "_"):
+		l.Add(path, "names that start with _ are the lake's own", name, allowed)
+	case !pattern.MatchString(name):
+		l.Add(path, "is not a valid name", name, allowed)
+	}
+}
+
+// checkText judges free text that ends up in the catalog, which bounds its length in bytes.
+func checkText(l *check.List, path, text string, limit int, multiline bool) {
+	switch {
+	case check.Unresolved(text):
+		l.Add(path, "is known only at deployment, but the manifest is written at synth", text, "a literal text")
+	case !multiline && strings.ContainsAny(text, "\r\n"):
+		l.Add(path, "has a line break", text, "one line")
+	}
+	if len(text) > limit {
+		l.Add(path, "is too long", len(text), atMost(limit)+" bytes of UTF-8")
+	}
+}
