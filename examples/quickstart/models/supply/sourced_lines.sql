@@ -1,0 +1,32 @@
+-- One row per order line with the part and the supplier behind it, and what the line earned.
+SELECT
+    l.l_orderkey,
+    l.l_linenumber,
+    l.l_partkey,
+    l.l_suppkey,
+    l.l_quantity,
+    l.l_extendedprice,
+    l.revenue,
+    CAST(l.revenue - f.ps_supplycost * l.l_quantity AS decimal(20, 4)) AS profit,
+    l.l_discount,
+    l.l_shipdate,
+    l.l_commitdate,
+    l.l_receiptdate,
+    l.l_shipinstruct,
+    l.l_shipmode,
+    l.o_orderstatus,
+    l.o_orderdate,
+    l.customer_nation,
+    l.customer_region,
+    f.p_name,
+    f.p_brand,
+    f.p_type,
+    f.p_size,
+    f.p_container,
+    f.s_name,
+    f.s_address,
+    f.ps_availqty,
+    f.supplier_nation,
+    f.supplier_region
+FROM {{ ref("sales.order_lines") }} AS l
+INNER JOIN {{ ref("supply.part_offers") }} AS f ON l.l_partkey = f.ps_partkey AND l.l_suppkey = f.ps_suppkey

@@ -1,0 +1,12 @@
+-- TPC-H Q19 over the base tables.
+select sum(l_extendedprice * (1 - l_discount)) as revenue
+from lineitem, part
+where p_partkey = l_partkey and l_shipmode in ('AIR', 'AIR REG', 'REG AIR') and l_shipinstruct = 'DELIVER IN PERSON'
+    and (
+        (p_brand = 'Brand#12' and p_container in ('SM CASE', 'SM BOX', 'SM PACK', 'SM PKG')
+            and l_quantity >= 1 and l_quantity <= 1 + 30 and p_size between 1 and 25)
+        or (p_brand = 'Brand#23' and p_container in ('MED BAG', 'MED BOX', 'MED PKG', 'MED PACK')
+            and l_quantity >= 10 and l_quantity <= 10 + 30 and p_size between 1 and 30)
+        or (p_brand = 'Brand#34' and p_container in ('LG CASE', 'LG BOX', 'LG PACK', 'LG PKG')
+            and l_quantity >= 20 and l_quantity <= 20 + 30 and p_size between 1 and 35)
+    )
