@@ -36,6 +36,7 @@ func NewManifest(lake string, specs []Spec, landing []Landing, models []Model) (
 	}
 	for i := range m.Models {
 		m.Models[i].Database = CuratedDatabase(lake, m.Models[i].Domain)
+		m.Models[i].Inputs = append([]string{}, m.Models[i].Inputs...)
 	}
 	slices.SortFunc(m.Datasets, func(a, b Entry) int { return strings.Compare(a.ID, b.ID) })
 	slices.SortFunc(m.Landing, func(a, b Landing) int { return strings.Compare(a.Prefix, b.Prefix) })
@@ -45,8 +46,12 @@ func NewManifest(lake string, specs []Spec, landing []Landing, models []Model) (
 func (s Spec) entry(lake string) Entry {
 	e := Entry{
 		ID: s.ID(), Domain: s.Domain, Name: s.Name, Owner: s.Owner, Doc: s.Doc,
-		Load: s.Load, Keys: slices.Clone(s.Keys), Gate: s.Gate, UniqueKey: len(s.Rules) > 0,
+		Load: s.Load, Keys: slices.Clone(s.Keys), UniqueKey: len(s.Rules) > 0,
 		CleanedDatabase: CleanedDatabase(lake, s.Domain), QuarantineDatabase: QuarantineDatabase(lake, s.Domain),
+	}
+	e.Gate.MinRows = s.Gate.MinRows
+	if share := s.Gate.MaxQuarantinedShare; share != nil {
+		e.Gate.MaxQuarantinedShare = Share(*share)
 	}
 	format := s.Format
 	if format == nil {

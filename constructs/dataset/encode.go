@@ -41,6 +41,7 @@ func ParseManifest(b []byte) (*Manifest, error) {
 	if err := strict(b, &m); err != nil {
 		return nil, fmt.Errorf("manifest: %w", err)
 	}
+	m.fillLists()
 	again, err := compact(&m)
 	if err != nil {
 		return nil, fmt.Errorf("manifest: %w", err)
@@ -49,6 +50,28 @@ func ParseManifest(b []byte) (*Manifest, error) {
 		return nil, fmt.Errorf("manifest: not as the library writes it, from byte %d on: got %q, want %q", at, excerpt(b, at), excerpt(again, at))
 	}
 	return &m, nil
+}
+
+// fillLists makes absent lists empty, as Bytes writes them.
+func (m *Manifest) fillLists() {
+	m.Datasets, m.Landing, m.Models = filled(m.Datasets), filled(m.Landing), filled(m.Models)
+	for i := range m.Models {
+		m.Models[i].Inputs = filled(m.Models[i].Inputs)
+	}
+	for i := range m.Datasets {
+		e := &m.Datasets[i]
+		e.Keys, e.Columns = filled(e.Keys), filled(e.Columns)
+		for j := range e.Columns {
+			e.Columns[j].Rules = filled(e.Columns[j].Rules)
+		}
+	}
+}
+
+func filled[S ~[]E, E any](list S) S {
+	if list == nil {
+		return S{}
+	}
+	return list
 }
 
 // MarshalJSON renders the gate as the manifest states it.

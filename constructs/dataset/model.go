@@ -121,6 +121,9 @@ func checkReferences(models []Model, datasets map[string]bool) error {
 	known := maps.Clone(datasets)
 	paths := map[string]string{}
 	for _, m := range models {
+		if m.ID != m.Domain+"."+m.Name {
+			l.Add(m.path(), "the id is not made of domain and name", m.ID, "models as the function Models returns them")
+		}
 		if datasets[m.ID] {
 			l.Add(m.path(), "a dataset has this id", m.ID, "a name that no dataset of the domain has")
 		}

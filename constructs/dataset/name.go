@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/strata-cdk/strata/constructs/internal/check"
 )
@@ -74,6 +75,8 @@ func checkText(l *check.List, path, text string, limit int, multiline bool) {
 		l.Add(path, "is known only at deployment, but the manifest is written at synth", text, "a literal text")
 	case !multiline && strings.ContainsAny(text, "\r\n"):
 		l.Add(path, "has a line break", text, "one line")
+	case !utf8.ValidString(text):
+		l.Add(path, "is not valid UTF-8", text, "UTF-8")
 	}
 	if len(text) > limit {
 		l.Add(path, "is too long", len(text), atMost(limit)+" bytes of UTF-8")

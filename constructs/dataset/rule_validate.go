@@ -120,10 +120,14 @@ func checkFormat(l *check.List, f Format) {
 	if len(d) != 1 || d != "\t" && (d[0] <= ' ' || d[0] > '~' || strings.ContainsAny(d, `"\`) || alphanumeric(d[0])) {
 		l.Add("Format.Delimiter", "cannot separate fields", csv.Delimiter, `a tab, or one printable ASCII character that is no letter, digit, blank, " or \`)
 	}
+	checkText(l, "Format.NullValue", csv.NullValue, nullValueLimit, true)
 	if strings.ContainsAny(csv.NullValue, d+"\"\r\n") {
 		l.Add("Format.NullValue", "cannot stand in a field without quotes", csv.NullValue, "text without the delimiter, quotes and line breaks")
 	}
 }
+
+// nullValueLimit bounds a marker; what is longer is surely not one.
+const nullValueLimit = 64
 
 func alphanumeric(b byte) bool {
 	return b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z'

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 const maxPrecision = 38
@@ -50,6 +51,9 @@ func (t Type) decimal() (precision, scale int, ok bool) {
 func (t Type) parse(text string) (*big.Rat, error) {
 	switch t {
 	case String:
+		if !utf8.ValidString(text) {
+			return nil, fmt.Errorf("UTF-8")
+		}
 		return new(big.Rat), nil
 	case Int, Bigint:
 		return parseWhole(t, text)

@@ -1,0 +1,262 @@
+package dataset_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/strata-cdk/strata/constructs/dataset"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden manifest")
+
+const golden = "testdata/manifest.golden.json"
+
+// everything declares each kind of everything that can be declared.
+func everything(tb testing.TB) ([]dataset.Spec, []dataset.Landing, []dataset.Model) {
+	tb.Helper()
+	kinds := dataset.Spec{
+		Domain: "lab", Name: "kinds", Doc: "Every type, rule, class & protection: <all>.",
+		Keys: []string{"text", "day"}, Rules: dataset.Rules{dataset.UniqueKey()}, Format: dataset.Parquet{},
+		Columns: []dataset.Column{
+			{Name: "text", Type: dataset.String, Class: dataset.Personal, Protect: dataset.Hash, Rules: dataset.Rules{dataset.Pattern(`^[A-Z]+$`), dataset.OneOf("O", "F")}},
+			{Name: "flag", Type: dataset.Boolean, Class: dataset.Public},
+			{Name: "small", Type: dataset.Int, Rules: dataset.Rules{dataset.AtMost(7), dataset.OneOf(1, 2)}},
+			{Name: "big", Type: dataset.Bigint, Required: true, Rules: dataset.Rules{dataset.AtLeast(-1)}},
+			{Name: "ratio", Type: dataset.Double, Rules: dataset.Rules{dataset.Between(0.1, 0.9)}},
+			{Name: "day", Type: dataset.Date, Doc: "The day, in UTC.", Rules: dataset.Rules{dataset.Between("1992-01-01", "1998-12-31")}},
+			{Name: "moment", Type: dataset.Timestamp, Rules: dataset.Rules{dataset.AtLeast("1992-01-01T00:00:00.5")}},
+			{Name: "price", Type: dataset.Decimal(15, 2), Protect: dataset.Hash},
+			{Name: "secret", Type: dataset.String, Class: dataset.Personal, Protect: dataset.Drop},
+		},
+		Gate: dataset.Gate{MinRows: 10},
+	}
+	events := dataset.Spec{
+		Domain: "lab", Name: "events", Load: dataset.Append, Keys: []string{"id"},
+		Columns:   []dataset.Column{{Name: "id", Type: dataset.Decimal(38, 0)}, {Name: "note", Type: dataset.String}},
+		Format:    dataset.CSV{NoHeader: true, Delimiter: "|", NullValue: `\N`},
+		Freshness: time.Hour,
+	}
+	models, err := dataset.Models(os.DirFS("testdata/models"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return []dataset.Spec{orders(), kinds, events}, []dataset.Landing{
+		{Prefix: "files/sales/orders/", Dataset: "sales.orders", Source: "Files"},
+		{Prefix: "files/lab/", Dataset: "lab.kinds", Source: "Files"},
+		{Prefix: "files/lab/events/", Dataset: "lab.events", Source: "Files"},
+	}, models
+}
+
+func manifest(tb testing.TB) *dataset.Manifest {
+	tb.Helper()
+	specs, landing, models := everything(tb)
+	m, err := dataset.NewManifest("commerce", specs, landing, models)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return m
+}
+
+func TestGoldenManifest(t *testing.T) {
+	m := manifest(t)
+	if *update {
+		if err := os.WriteFile(golden, m.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(m.Bytes(), want) {
+		t.Errorf("the manifest is not the golden one; look at the difference after go test -update\ngot %s", m.Bytes())
+	}
+	read, err := dataset.ParseManifest(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if read.Hash() != m.Hash() || len(m.Hash()) != 64 {
+		t.Errorf("hash: got %s after reading, %s before", read.Hash(), m.Hash())
+	}
+	e, ok := read.Dataset("lab.kinds")
+	if !ok || e.Load != dataset.Append || e.Columns[0].Protect != dataset.Hash || e.Columns[8].Class != dataset.Personal || e.Gate.MinRows != 10 || !e.Columns[0].Required {
+		t.Errorf("read back: %+v", e)
+	}
+}
+
+// The schema and the golden manifest name the same members in the same order; jobs validate the values against it.
+func TestSchemaNamesTheMembersOfTheGoldenManifest(t *testing.T) {
+	var schema struct {
+		Required   []string
+		Properties map[string]json.RawMessage
+		Defs       map[string]struct {
+			Required   []string
+			Properties map[string]json.RawMessage
+			OneOf      []struct{ Required []string }
+		} `json:"$defs"`
+	}
+	if err := json.Unmarshal(dataset.ManifestSchema, &schema); err != nil {
+		t.Fatal(err)
+	}
+	m := manifest(t)
+	column, kind := m.Datasets[0].Columns[0], m.Datasets[1]
+	objects := map[string]any{
+		"dataset": kind, "format": kind.Format, "column": column, "gate": kind.Gate, "landing": m.Landing[0], "model": m.Models[0],
+	}
+	if got, want := members(t, m), schema.Required; !slices.Equal(got, want) {
+		t.Errorf("manifest: got %v, schema has %v", got, want)
+	}
+	for name, object := range objects {
+		def := schema.Defs[name]
+		if got := members(t, object); !slices.Equal(got, def.Required) || len(got) != len(def.Properties) {
+			t.Errorf("%s: got %v, schema has %v", name, got, def.Required)
+		}
+	}
+	for i, rule := range []dataset.Rule{dataset.AtLeast(1), dataset.OneOf("a"), dataset.Pattern("a")} {
+		if got, want := members(t, rule), schema.Defs["rule"].OneOf[i].Required; !slices.Equal(got, want) {
+			t.Errorf("rule %v: got %v, schema has %v", rule, got, want)
+		}
+	}
+}
+
+// members lists the names of an object's members in the order written.
+func members(tb testing.TB, v any) []string {
+	tb.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	d := json.NewDecoder(bytes.NewReader(b))
+	var names []string
+	depth := 0
+	for name := true; ; {
+		tok, err := d.Token()
+		if err != nil {
+			return names
+		}
+		switch delim, _ := tok.(json.Delim); delim {
+		case '{', '[':
+			depth++
+			continue
+		case '}', ']':
+			depth--
+			if depth == 1 {
+				name = true
+			}
+			continue
+		}
+		if depth == 1 {
+			if name {
+				names = append(names, tok.(string))
+			}
+			name = !name
+		}
+	}
+}
+
+func TestParseManifestIsStrict(t *testing.T) {
+	valid := string(manifest(t).Bytes())
+	for name, tt := range map[string]struct{ old, new, want string }{
+		"version":        {`{"schema_version":1`, `{"schema_version":2`, "schema_version is 2"},
+		"no JSON":        {`{"schema_version":1`, `"schema_version":1`, "invalid character"},
+		"unknown member": {`"lake":`, `"extra":1,"lake":`, `unknown field "extra"`},
+		"missing member": {`"owner":"sales-data",`, ``, "not as the library writes it"},
+		"null list":      {`"rules":[]`, `"rules":null`, "not as the library writes it"},
+		"spaces":         {`"lake":`, `"lake": `, "not as the library writes it"},
+		"load":           {`"load":"upsert"`, `"load":"merge"`, `load: got "merge"; allowed: append`},
+		"class":          {`"class":"public"`, `"class":"secret"`, "class: got"},
+		"rule kind":      {`"kind":"set"`, `"kind":"enum"`, `got kind "enum"`},
+		"rule member":    {`"kind":"set"`, `"kind":"set","min":"1"`, `unknown field "min"`},
+		"gate member":    {`"min_rows":10`, `"min_rows":10,"max":1`, `unknown field "max"`},
+		"text after":     {`}]}`, `}]} {}`, "after"},
+	} {
+		broken := strings.Replace(valid, tt.old, tt.new, 1)
+		if tt.old == "}]}" {
+			broken = valid + " {}"
+		}
+		if broken == valid {
+			t.Fatalf("%s: nothing was broken", name)
+		}
+		if _, err := dataset.ParseManifest([]byte(broken)); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got %v, want %q", name, err, tt.want)
+		}
+	}
+}
+
+func TestRouteTakesTheLongestPrefix(t *testing.T) {
+	m := manifest(t)
+	for key, want := range map[string]string{
+		"files/sales/orders/a.csv": "sales.orders", "files/lab/events/x/b.csv": "lab.events", "files/lab/other.csv": "lab.kinds",
+		"files/lab/eventsx.csv": "lab.kinds", "files/sales/ordersx": "", "": "", "files/sales/orders": "", "FILES/lab/x": "",
+	} {
+		if got, ok := m.Route(key); got != want || ok != (want != "") {
+			t.Errorf("%q: got %q, %v; want %q", key, got, ok, want)
+		}
+	}
+}
+
+func TestLandingIsRejected(t *testing.T) {
+	_, err := dataset.NewManifest("Commerce", []dataset.Spec{orders()}, []dataset.Landing{
+		{Prefix: "a/", Dataset: "sales.orders", Source: "Files"}, {Prefix: "a/", Dataset: "sales.order", Source: "Files"},
+		{Prefix: "a", Dataset: "sales.orders"}, {Prefix: "/", Dataset: "sales.orders", Source: "Files"},
+	}, nil)
+	wantProblems(t, err, "Lake: is not a valid name", "Landing[1].Dataset: is no declared dataset", "Landing[1].Prefix: is taken by Landing[0]",
+		"Landing[2].Prefix: is no folder", "Landing[2].Source: is missing", "Landing[3].Prefix: is no folder")
+}
+
+func TestManifestDoesNotDependOnTheOrderOfDeclarations(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	want := manifest(t).Hash()
+	for range 50 {
+		specs, landing, models := everything(t)
+		r.Shuffle(len(specs), func(i, j int) { specs[i], specs[j] = specs[j], specs[i] })
+		r.Shuffle(len(landing), func(i, j int) { landing[i], landing[j] = landing[j], landing[i] })
+		r.Shuffle(len(models), func(i, j int) { models[i], models[j] = models[j], models[i] })
+		m, err := dataset.NewManifest("commerce", specs, landing, models)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Hash() != want {
+			t.Fatalf("another hash, seed %d", seed)
+		}
+	}
+}
+
+func TestManifestSharesNothingWithTheDeclaration(t *testing.T) {
+	specs, landing, models := everything(t)
+	m, err := dataset.NewManifest("commerce", specs, landing, models)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := m.Hash()
+	specs[0].Keys[0], specs[0].Columns[0].Name, *specs[0].Gate.MaxQuarantinedShare, specs[0].Columns[0].Rules[0] = "x", "x", 1, dataset.AtLeast(9)
+	landing[0].Prefix, models[0].Inputs[0], models[0].SQL = "x/", "x.x", "x"
+	if m.Hash() != before {
+		t.Error("the manifest changed with the declaration")
+	}
+}
+
+func TestAthenaSQL(t *testing.T) {
+	m := manifest(t)
+	got, err := m.AthenaSQL(`SELECT '\', o.* FROM {{ ref("sales.orders") }} o JOIN {{ref('lab.days')}} d ON true -- done`)
+	want := `SELECT '\', o.* FROM "commerce_sales_cleaned"."orders" o JOIN "commerce_lab_curated"."days" d ON true -- done`
+	if err != nil || got != want {
+		t.Errorf("got %s, %v\nwant %s", got, err, want)
+	}
+	_, err = m.AthenaSQL(`SELECT {{ x }} FROM {{ ref("a.b") }}, {{ ref("c.d") }}`)
+	if err == nil || !strings.Contains(err.Error(), "a.b, c.d") || !strings.Contains(err.Error(), "line 1: only") {
+		t.Errorf("got %v", err)
+	}
+	if got := strings.Join(m.Domains(), " "); got != "lab sales" {
+		t.Errorf("domains: got %s", got)
+	}
+}

@@ -1,0 +1,122 @@
+package dataset_test
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/strata-cdk/strata/constructs/dataset"
+)
+
+func TestValidDeclarations(t *testing.T) {
+	for name, spec := range map[string]dataset.Spec{
+		"most of what there is": orders(),
+		"the least":             {Domain: "d", Name: "n", Keys: []string{"k"}, Columns: []dataset.Column{{Name: "k", Type: dataset.String}}},
+		"hashed key":            column(dataset.Column{Type: dataset.String, Protect: dataset.Hash, Class: dataset.Personal, Required: true}),
+		"longest names": {Domain: strings.Repeat("d", 63), Name: strings.Repeat("n", 63), Keys: []string{"k"},
+			Columns: []dataset.Column{{Name: "k", Type: dataset.Int}}},
+		"tab":  func() dataset.Spec { s := orders(); s.Format = dataset.CSV{Delimiter: "\t", NullValue: `\N`}; return s }(),
+		"pipe": func() dataset.Spec { s := orders(); s.Format = dataset.CSV{NoHeader: true, Delimiter: "|"}; return s }(),
+	} {
+		if err := spec.Validate(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestSpecIsRejected(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(*dataset.Spec)
+		want   []string
+	}{
+		"empty": {func(s *dataset.Spec) { *s = dataset.Spec{} },
+			[]string{"Columns: is empty", "Domain: is missing", "Keys: is empty", "Name: is missing"}},
+		"upper case":    {func(s *dataset.Spec) { s.Name = "Orders" }, []string{"Name: is not a valid name"}},
+		"reserved":      {func(s *dataset.Spec) { s.Columns[3].Name = "_batch_id" }, []string{"Columns[3].Name: names that start with _"}},
+		"too long":      {func(s *dataset.Spec) { s.Domain = strings.Repeat("d", 64) }, []string{"Domain: is not a valid name"}},
+		"token name":    {func(s *dataset.Spec) { s.Name = "${Token[TOKEN.7]}" }, []string{"Name: is known only at deployment"}},
+		"token doc":     {func(s *dataset.Spec) { s.Doc = "see ${Token[TOKEN.7]}" }, []string{"Doc: is known only at deployment"}},
+		"owner lines":   {func(s *dataset.Spec) { s.Owner = "a\nb" }, []string{"Owner: has a line break"}},
+		"doc bytes":     {func(s *dataset.Spec) { s.Doc = "\xff" }, []string{"Doc: is not valid UTF-8"}},
+		"doc length":    {func(s *dataset.Spec) { s.Doc = strings.Repeat("é", 1025) }, []string{"Doc: is too long"}},
+		"column doc":    {func(s *dataset.Spec) { s.Columns[0].Doc = strings.Repeat("x", 256) }, []string{"Columns[0].Doc: is too long"}},
+		"snapshot":      {func(s *dataset.Spec) { s.Load = dataset.Snapshot }, []string{"Load: is not built yet"}},
+		"cdc":           {func(s *dataset.Spec) { s.Load = dataset.CDC }, []string{"Load: is not built yet"}},
+		"files":         {func(s *dataset.Spec) { s.Load = dataset.Files }, []string{"Load: is not built yet"}},
+		"unknown load":  {func(s *dataset.Spec) { s.Load = 99 }, []string{"Load: is no load kind"}},
+		"unknown key":   {func(s *dataset.Spec) { s.Keys = []string{"nope"} }, []string{"Keys[0]: is no declared column"}},
+		"key twice":     {func(s *dataset.Spec) { s.Keys = []string{"o_orderkey", "o_orderkey"} }, []string{"Keys[1]: is listed twice"}},
+		"dropped key":   {func(s *dataset.Spec) { s.Columns[0].Protect = dataset.Drop }, []string{"Keys[0]: a key column cannot be dropped"}},
+		"double key":    {func(s *dataset.Spec) { s.Columns[0].Type = dataset.Double }, []string{"Keys[0]: a key column cannot be of type double"}},
+		"no sequence":   {func(s *dataset.Spec) { s.Sequence = "" }, []string{"Sequence: is missing"}},
+		"append":        {func(s *dataset.Spec) { s.Load = dataset.Append }, []string{"Sequence: has no meaning for an append"}},
+		"unknown seq":   {func(s *dataset.Spec) { s.Sequence = "nope" }, []string{"Sequence: is no declared column"}},
+		"text seq":      {func(s *dataset.Spec) { s.Sequence = "o_orderdate" }, []string{"Sequence: cannot order changes: its column is of type date"}},
+		"hashed seq":    {func(s *dataset.Spec) { s.Columns[4].Protect = dataset.Hash }, []string{"Sequence: cannot order changes once its column is protected by hash"}},
+		"dropped seq":   {func(s *dataset.Spec) { s.Columns[4].Protect = dataset.Drop }, []string{"Sequence: cannot order changes once its column is protected by drop"}},
+		"key seq":       {func(s *dataset.Spec) { s.Sequence = "o_orderkey" }, []string{"Sequence: is a key column"}},
+		"column twice":  {func(s *dataset.Spec) { s.Columns[3].Name = "o_clerk" }, []string{"Columns[3].Name: is taken by Columns[2]"}},
+		"case twice":    {func(s *dataset.Spec) { s.Columns[3].Name = "O_CLERK" }, []string{"Columns[3].Name: is not a valid name", "Columns[3].Name: is taken by Columns[2]"}},
+		"column rule":   {func(s *dataset.Spec) { s.Rules = dataset.Rules{dataset.AtLeast(1)} }, []string{"Rules[0]: is no rule for a whole dataset"}},
+		"dataset rule":  {func(s *dataset.Spec) { s.Columns[0].Rules = dataset.Rules{dataset.UniqueKey()} }, []string{"Columns[0].Rules[0]: judges a whole dataset"}},
+		"no type":       {func(s *dataset.Spec) { s.Columns[3].Type = "" }, []string{"Columns[3].Type: is missing"}},
+		"unknown type":  {func(s *dataset.Spec) { s.Columns[3].Type = "varchar" }, []string{"Columns[3].Type: is no type"}},
+		"wide decimal":  {func(s *dataset.Spec) { s.Columns[1].Type = dataset.Decimal(39, 2) }, []string{"Columns[1].Type: is no decimal"}},
+		"deep decimal":  {func(s *dataset.Spec) { s.Columns[1].Type = dataset.Decimal(3, 4) }, []string{"Columns[1].Type: is no decimal"}},
+		"negative":      {func(s *dataset.Spec) { s.Columns[1].Type = dataset.Decimal(3, -1) }, []string{"Columns[1].Type: is no decimal"}},
+		"padded":        {func(s *dataset.Spec) { s.Columns[1].Type = "decimal(015,2)" }, []string{"Columns[1].Type: is no decimal"}},
+		"class":         {func(s *dataset.Spec) { s.Columns[3].Class = 9 }, []string{"Columns[3].Class: is no class"}},
+		"protection":    {func(s *dataset.Spec) { s.Columns[3].Protect = -1 }, []string{"Columns[3].Protect: is no protection"}},
+		"personal":      {func(s *dataset.Spec) { s.Columns[2].Protect = dataset.None }, []string{"Columns[2].Protect: is missing; a personal column"}},
+		"share":         {func(s *dataset.Spec) { s.Gate.MaxQuarantinedShare = dataset.Share(5) }, []string{"Gate.MaxQuarantinedShare: is not a share"}},
+		"share NaN":     {func(s *dataset.Spec) { s.Gate.MaxQuarantinedShare = dataset.Share(math.NaN()) }, []string{"Gate.MaxQuarantinedShare: is not a share"}},
+		"rows":          {func(s *dataset.Spec) { s.Gate.MinRows = -1 }, []string{"Gate.MinRows: is negative"}},
+		"too fresh":     {func(s *dataset.Spec) { s.Freshness = 59 * time.Second }, []string{"Freshness: is not a duration"}},
+		"negative time": {func(s *dataset.Spec) { s.Freshness = -time.Hour }, []string{"Freshness: is not a duration"}},
+		"fraction":      {func(s *dataset.Spec) { s.Freshness = 90*time.Second + time.Millisecond }, []string{"Freshness: is not a duration"}},
+		"two bytes":     {func(s *dataset.Spec) { s.Format = dataset.CSV{Delimiter: "||"} }, []string{"Format.Delimiter: cannot separate fields"}},
+		"letter":        {func(s *dataset.Spec) { s.Format = dataset.CSV{Delimiter: "x"} }, []string{"Format.Delimiter: cannot separate fields"}},
+		"quote":         {func(s *dataset.Spec) { s.Format = dataset.CSV{Delimiter: `"`} }, []string{"Format.Delimiter: cannot separate fields"}},
+		"beyond ASCII":  {func(s *dataset.Spec) { s.Format = dataset.CSV{Delimiter: "¦"} }, []string{"Format.Delimiter: cannot separate fields"}},
+		"null":          {func(s *dataset.Spec) { s.Format = dataset.CSV{NullValue: "a,b"} }, []string{"Format.NullValue: cannot stand"}},
+		"pointer":       {func(s *dataset.Spec) { s.Format = &dataset.Parquet{} }, []string{"Format: is no format"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := orders()
+			tt.change(&s)
+			wantProblems(t, s.Validate(), tt.want...)
+		})
+	}
+}
+
+func TestValidateFindsEverythingAtOnce(t *testing.T) {
+	s := orders()
+	s.Domain, s.Load, s.Freshness = "Sales", dataset.CDC, time.Second
+	s.Columns[0].Type = dataset.Decimal(0, 0)
+	s.Columns[2].Protect = dataset.None
+	wantProblems(t, dataset.ValidateAll([]dataset.Spec{orders(), s, orders()}),
+		"[1].Columns[0].Type: ", "[1].Columns[2].Protect: ", "[1].Domain: ", "[1].Freshness: ", "[1].Load: ",
+		"[2]: the id is taken by [0]")
+}
+
+func TestProblemTellsWhatWasGotAndWhatIsAllowed(t *testing.T) {
+	s := orders()
+	s.Keys = []string{"o_orderkey", "o_custkey"}
+	want := "1 problem:\n  Keys[1]: is no declared column; got \"o_custkey\"; allowed: o_orderkey, o_totalprice, o_clerk, o_orderdate, change_seq"
+	if got := s.Validate().Error(); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestLakeName(t *testing.T) {
+	for name, ok := range map[string]bool{"commerce": true, "c2_x": true, "": false, "Commerce": false, "2c": false, "a-b": false, strings.Repeat("a", 31): true, strings.Repeat("a", 32): false} {
+		if err := dataset.ValidateLakeName(name); (err == nil) != ok {
+			t.Errorf("%q: got %v", name, err)
+		}
+	}
+	longest := dataset.QuarantineDatabase(strings.Repeat("a", 31), strings.Repeat("d", 63))
+	if len(longest) > 255 {
+		t.Errorf("a database name may have %d characters", len(longest))
+	}
+}
