@@ -1,0 +1,62 @@
+"""Alarms on one metric."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rehearsal.deploy.properties import STRING_SET, TAGS, ListOf, applied, fields
+from rehearsal.deploy.resource import Made, Maker, ResourceType
+
+COMPARISONS = (
+    "GreaterThanOrEqualToThreshold",
+    "GreaterThanThreshold",
+    "LessThanThreshold",
+    "LessThanOrEqualToThreshold",
+)
+ALARM = fields(
+    ("ComparisonOperator", "EvaluationPeriods", "MetricName", "Namespace", "Period", "Statistic", "Threshold"),
+    AlarmName=applied(),
+    AlarmDescription=applied(),
+    ActionsEnabled=applied(),
+    AlarmActions=STRING_SET,
+    OKActions=STRING_SET,
+    ComparisonOperator=applied(*COMPARISONS),
+    DatapointsToAlarm=applied(),
+    Dimensions=ListOf(fields(("Name", "Value"), Name=applied(), Value=applied()), ordered=False),
+    EvaluationPeriods=applied(),
+    MetricName=applied(),
+    Namespace=applied(),
+    Period=applied(),
+    Statistic=applied("Sum", "Maximum", "Minimum", "Average", "SampleCount"),
+    Threshold=applied(),
+    TreatMissingData=applied("missing", "ignore", "breaching", "notBreaching"),
+    Unit=applied(),
+    Tags=TAGS,
+)
+
+
+def _make(maker: Maker, props: dict[str, Any]) -> Made:
+    name = props.get("AlarmName") or maker.name(255)
+    kept = {key: value for key, value in props.items() if key != "AlarmName"}
+    maker.call("cloudwatch", "put_metric_alarm", AlarmName=name, **kept)
+    return Made(name, {"Arn": maker.arn("cloudwatch", f"alarm:{name}")})
+
+
+def _read(maker: Maker, made: Made, props: dict[str, Any]) -> dict[str, Any]:
+    cloudwatch = maker.client("cloudwatch")
+    found = dict(cloudwatch.describe_alarms(AlarmNames=[made.physical_id])["MetricAlarms"][0])
+    found["Tags"] = cloudwatch.list_tags_for_resource(ResourceARN=found["AlarmArn"])["Tags"]
+    return found
+
+
+TYPES = (
+    ResourceType(
+        "AWS::CloudWatch::Alarm",
+        ALARM,
+        _make,
+        _read,
+        lambda maker, made, props: maker.client("cloudwatch").delete_alarms(AlarmNames=[made.physical_id]),
+        attributes=("Arn",),
+        listed=("alarm",),
+    ),
+)
