@@ -3,6 +3,7 @@ package catalog
 import (
 	"fmt"
 
+	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
@@ -101,7 +102,7 @@ func NewLedger(scope constructs.Construct, id string, props *LedgerProps) *Ledge
 		PointInTimeRecoveryEnabled: jsii.Bool(true),
 	}
 	tp.RemovalPolicy = policy
-	tp.DeletionProtection = jsii.Bool(policy == "RETAIN")
+	tp.DeletionProtection = jsii.Bool(policy == awscdk.RemovalPolicy_RETAIN)
 	table := awsdynamodb.NewTable(l, jsii.String("Table"), tp)
 	table.AddGlobalSecondaryIndex(&awsdynamodb.GlobalSecondaryIndexProps{
 		IndexName: jsii.String(ByDataset), PartitionKey: text("dataset"), SortKey: text("frozen_at"),

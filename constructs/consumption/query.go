@@ -1,37 +1,129 @@
 package consumption
 
 import (
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
 	"strings"
+
+	"github.com/strata-cdk/strata/constructs/catalog"
+	"github.com/strata-cdk/strata/constructs/dataset"
+	"github.com/strata-cdk/strata/constructs/internal/check"
 )
 
-// query is one named query, rendered.
+// The limits of Athena's named queries.
+const (
+	maxQueryBytes       = 262_144
+	maxDescriptionBytes = 1024
+)
+
+var queryName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
+
+// query is one named query, rendered for Athena.
 type query struct {
-	Name, Doc, SQL, Database string
+	name, doc, sql, database string
 }
 
 // id is the construct id of the query: the name is a collection key.
-func (q query) id() string { return "Query-" + q.Name }
+func (q query) id() string { return "Query-" + q.name }
 
-// queries are the built-in and the user's queries, sorted by name.
+// queries are the built-in and the user's queries, sorted by name. The error lists every problem, with paths ["<file>"].
 func (p *WorkgroupProps) queries() ([]query, error) {
+	var l check.List
 	var all []query
+	from := map[string]string{}
 	if p.Operations != nil {
 		all = append(all, failedBatches(p.Operations.Name()))
+		from[all[0].name] = "the built-in query"
 	}
-	return all, nil
+	l.Under("", eachFile(p.Queries, func(file, content string) {
+		at := check.Key("", file)
+		q, err := p.query(file, content)
+		l.Under(at, err)
+		if other, taken := from[q.name]; taken {
+			l.Add(at, "the name is taken by "+other, q.name, "a name no other query of the workgroup has")
+		}
+		from[q.name] = file
+		all = append(all, q)
+	}))
+	slices.SortFunc(all, func(a, b query) int { return strings.Compare(a.name, b.name) })
+	return all, l.Err()
+}
+
+// eachFile visits the .sql files of a tree in order. A nil tree has none.
+func eachFile(tree fs.FS, visit func(file, content string)) error {
+	if tree == nil {
+		return nil
+	}
+	return fs.WalkDir(tree, ".", func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || path.Ext(file) != ".sql" {
+			return err
+		}
+		content, err := fs.ReadFile(tree, file)
+		if err == nil {
+			visit(file, string(content))
+		}
+		return err
+	})
+}
+
+func (p *WorkgroupProps) query(file, content string) (query, error) {
+	var l check.List
+	q := query{name: strings.TrimSuffix(path.Base(file), ".sql"), database: "default"}
+	if p.Operations != nil {
+		q.database = p.Operations.Name()
+	}
+	if !queryName.MatchString(q.name) {
+		l.Add("name", "is no query name", q.name, queryName.String())
+	}
+	var text string
+	q.doc, text = splitComment(content)
+	if len(q.doc) > maxDescriptionBytes {
+		l.Add("comment", "is too long for a description", fmt.Sprintf("%d bytes", len(q.doc)), fmt.Sprintf("at most %d bytes before the query", maxDescriptionBytes))
+	}
+	text = strings.TrimSuffix(strings.TrimSpace(text), ";")
+	if text == "" {
+		l.Add("query", "is empty", nil, "one statement of Athena SQL")
+		return q, l.Err()
+	}
+	manifest := p.Manifest
+	if manifest == nil {
+		manifest = &dataset.Manifest{}
+	}
+	sql, err := manifest.AthenaSQL(text)
+	l.Under("query", err)
+	if len(sql) > maxQueryBytes {
+		l.Add("query", "is too long", fmt.Sprintf("%d bytes", len(sql)), fmt.Sprintf("at most %d bytes once rendered", maxQueryBytes))
+	}
+	q.sql = sql
+	return q, l.Err()
+}
+
+// splitComment takes the comment lines that lead a file off its query.
+func splitComment(content string) (doc, query string) {
+	var comment []string
+	rest := strings.TrimSpace(content)
+	for strings.HasPrefix(rest, "--") {
+		line, after, _ := strings.Cut(rest, "\n")
+		comment = append(comment, strings.TrimSpace(strings.TrimLeft(line, "-")))
+		rest = strings.TrimSpace(after)
+	}
+	return strings.TrimSpace(strings.Join(comment, " ")), rest
 }
 
 // failedBatches asks which batches did not arrive, or not whole, and why.
 func failedBatches(database string) query {
 	return query{
-		Name:     "failed_batches",
-		Doc:      "Batches that are blocked or failed, and applied ones with objects that could not be read; newest first.",
-		Database: database,
-		SQL: strings.Join([]string{
+		name:     "failed_batches",
+		doc:      "Batches that are blocked or failed, and applied ones with objects that could not be read; newest first.",
+		database: database,
+		sql: strings.Join([]string{
 			"SELECT batch, dataset, state, code, reason, unreadable, objects, objects_read, read, quarantined, blocked,",
 			"       run, attempt, frozen_at, updated_at",
-			`FROM "` + database + `"."batches"`,
-			"WHERE state IN ('blocked', 'failed') OR (unreadable IS NOT NULL AND unreadable NOT IN ('', '[]'))",
+			`FROM "` + database + `"."` + catalog.BatchesTable + `"`,
+			"WHERE state IN ('blocked', 'failed') OR coalesce(unreadable, '') NOT IN ('', '[]')",
 			"ORDER BY updated_at DESC",
 		}, "\n"),
 	}

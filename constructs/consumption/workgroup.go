@@ -12,6 +12,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/strata-cdk/strata/constructs/catalog"
+	"github.com/strata-cdk/strata/constructs/dataset"
 	"github.com/strata-cdk/strata/constructs/internal/check"
 	"github.com/strata-cdk/strata/constructs/internal/conv"
 	"github.com/strata-cdk/strata/constructs/security"
@@ -43,9 +44,10 @@ type WorkgroupProps struct {
 	// comment lines become the query's description.
 	// Default: the built-in queries only.
 	Queries fs.FS
-	// Tables are the tables that queries may refer to: id (sales.orders) to table (commerce_sales_cleaned.orders).
-	// Default: none.
-	Tables map[string]string
+	// Manifest names the tables that queries may refer to: curated tables by their model's id, cleaned ones by their
+	// dataset's.
+	// Default: none; queries then name their tables themselves.
+	Manifest *dataset.Manifest
 	// ScanLimit cancels a query that has scanned this many bytes, at least 10,000,000. Athena costs 5 USD per TB scanned
 	// (list price, us-east-1); what was scanned until then is billed.
 	// Default: 100 GiB.
@@ -125,8 +127,8 @@ func NewWorkgroup(scope constructs.Construct, id string, props *WorkgroupProps) 
 	queries, _ := props.queries() // Validate has reported the error
 	for _, q := range queries {
 		named := awsathena.NewCfnNamedQuery(w, jsii.String(q.id()), &awsathena.CfnNamedQueryProps{
-			Name: jsii.String(q.Name), Database: jsii.String(q.Database), QueryString: jsii.String(q.SQL),
-			Description: conv.Text(q.Doc), WorkGroup: group.Ref(),
+			Name: jsii.String(q.name), Database: jsii.String(q.database), QueryString: jsii.String(q.sql),
+			Description: conv.Text(q.doc), WorkGroup: group.Ref(),
 		})
 		named.AddDependency(group)
 	}

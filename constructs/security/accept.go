@@ -1,6 +1,7 @@
 package security
 
 import (
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
@@ -34,6 +35,19 @@ func Accept(construct constructs.IConstruct, findings ...Finding) {
 		suppressions = append(suppressions, s)
 	}
 	cdknag.NagSuppressions_AddResourceSuppressions(construct, &suppressions, jsii.Bool(true))
+}
+
+// AcceptGrant records beside the policy of a grantee that a finding in it is accepted. Grantees outside the construct tree
+// have no policy here, and nothing is recorded.
+func AcceptGrant(grantee awsiam.IGrantable, findings ...Finding) {
+	principal, ok := grantee.GrantPrincipal().(constructs.IConstruct)
+	if !ok {
+		return
+	}
+	if policy := principal.Node().TryFindChild(jsii.String("DefaultPolicy")); policy != nil {
+		principal = policy
+	}
+	Accept(principal, findings...)
 }
 
 func appliesTo(part string) any {

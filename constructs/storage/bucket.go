@@ -58,6 +58,8 @@ func newBucket(scope constructs.Construct, id string, spec bucketSpec) (awss3.Bu
 	if spec.key != nil {
 		denyOtherKeys(b, *spec.key.KeyArn())
 	}
+	// A bucket that stays keeps its policy: it must not become reachable without TLS when its stack goes.
+	b.Policy().ApplyRemovalPolicy(p.RemovalPolicy)
 	return b, p
 }
 

@@ -8,7 +8,6 @@ import (
 
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
-	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/strata-cdk/strata/constructs/security"
@@ -103,17 +102,12 @@ func sortedPrefixes(prefixes []string) []string {
 	return slices.Compact(sorted)
 }
 
-// acceptObjectPaths accepts the finding that a policy of grantee names objects by path. Grantees outside the construct
-// tree have no policy here.
+// acceptObjectPaths accepts the finding that a policy of grantee names objects by path.
 func acceptObjectPaths(grantee awsiam.IGrantable, prefixes []string) {
-	construct, ok := grantee.(constructs.IConstruct)
-	if !ok {
-		return
-	}
 	parts := make([]string, len(prefixes))
 	for i, p := range prefixes {
 		parts[i] = `/^Resource::[^*]*\/` + strings.ReplaceAll(regexp.QuoteMeta(p), "/", `\/`) + `\*$/g`
 	}
-	security.Accept(construct, security.Finding{Rule: "AwsSolutions-IAM5", AppliesTo: parts,
+	security.AcceptGrant(grantee, security.Finding{Rule: "AwsSolutions-IAM5", AppliesTo: parts,
 		Reason: "S3 grants reach objects by path below a prefix; the prefix is the lake's own."})
 }
