@@ -3,7 +3,6 @@
 package catalog
 
 import (
-	"fmt"
 	"regexp"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -63,7 +62,7 @@ func (p *DatabaseProps) Validate() error {
 	}
 	checkDatabaseName(&l, "Name", p.Name)
 	if len(p.Doc) > 2048 {
-		l.Add("Doc", "is too long", fmt.Sprintf("%d characters", len(p.Doc)), "at most 2048 characters")
+		l.Add("Doc", "is too long", len(p.Doc), "at most 2048 characters")
 	}
 	if p.Zone == nil {
 		l.Add("Zone", "is missing", nil, "the zone the tables lie in, such as storage.NewZone(…)")

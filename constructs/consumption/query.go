@@ -81,7 +81,7 @@ func (p *WorkgroupProps) query(file, content string) (query, error) {
 	var text string
 	q.doc, text = splitComment(content)
 	if len(q.doc) > maxDescriptionBytes {
-		l.Add("comment", "is too long for a description", fmt.Sprintf("%d bytes", len(q.doc)), fmt.Sprintf("at most %d bytes before the query", maxDescriptionBytes))
+		l.Add("comment", "is too long for a description", len(q.doc), fmt.Sprintf("at most %d bytes before the query", maxDescriptionBytes))
 	}
 	text = strings.TrimSuffix(strings.TrimSpace(text), ";")
 	if text == "" {
@@ -95,7 +95,7 @@ func (p *WorkgroupProps) query(file, content string) (query, error) {
 	sql, err := manifest.AthenaSQL(text)
 	l.Under("query", err)
 	if len(sql) > maxQueryBytes {
-		l.Add("query", "is too long", fmt.Sprintf("%d bytes", len(sql)), fmt.Sprintf("at most %d bytes once rendered", maxQueryBytes))
+		l.Add("query", "is too long", len(sql), fmt.Sprintf("at most %d bytes once rendered", maxQueryBytes))
 	}
 	q.sql = sql
 	return q, l.Err()

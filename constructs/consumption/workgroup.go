@@ -2,7 +2,6 @@
 package consumption
 
 import (
-	"fmt"
 	"io/fs"
 	"regexp"
 
@@ -72,7 +71,7 @@ func (p *WorkgroupProps) Validate() error {
 		l.Add("Name", "is no workgroup name", p.Name, workgroupName.String())
 	}
 	if len(p.Doc) > 1024 {
-		l.Add("Doc", "is too long", fmt.Sprintf("%d characters", len(p.Doc)), "at most 1024 characters")
+		l.Add("Doc", "is too long", len(p.Doc), "at most 1024 characters")
 	}
 	if p.Artifacts == nil {
 		l.Add("Artifacts", "is missing", nil, "the artifacts bucket, such as storage.NewArtifacts(…)")

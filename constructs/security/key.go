@@ -1,7 +1,6 @@
 package security
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -38,7 +37,7 @@ func (p *KeyProps) Validate() error {
 	}
 	var l check.List
 	if len(p.Description) > 8192 {
-		l.Add("Description", "is too long", fmt.Sprintf("%d characters", len(p.Description)), "at most 8192 characters")
+		l.Add("Description", "is too long", len(p.Description), "at most 8192 characters")
 	}
 	for i, use := range p.Services {
 		if _, ok := serviceUses[use]; !ok {
