@@ -3,9 +3,7 @@ package operations
 
 import (
 	"fmt"
-	"maps"
 	"regexp"
-	"slices"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
@@ -57,15 +55,7 @@ func (p *AlarmsProps) Validate() error {
 	if !check.Unresolved(p.Lake) && !lakeName.MatchString(p.Lake) {
 		l.Add("Lake", "is no lake name", p.Lake, lakeName.String())
 	}
-	for name, queue := range p.DeadLetters {
-		path := check.Key("DeadLetters", name)
-		if !pascalCase.MatchString(name) {
-			l.Add(path, "is no name for an alarm", name, pascalCase.String())
-		}
-		if queue == nil {
-			l.Add(path, "is nil", nil, "a queue")
-		}
-	}
+	checkDeadLetters(&l, p.DeadLetters)
 	seen := map[string]bool{}
 	for i, e := range p.Emails {
 		switch {
@@ -113,13 +103,7 @@ func NewAlarms(scope constructs.Construct, id string, props *AlarmsProps) *Alarm
 			DimensionsMap: &map[string]*string{"Lake": jsii.String(props.Lake)},
 		})
 	}
-	for _, name := range slices.Sorted(maps.Keys(props.DeadLetters)) {
-		a.alarm(name+"Depth", "Messages that could not be handled wait in the dead-letter queue "+name+".", &awscloudwatch.MetricProps{
-			Namespace: jsii.String("AWS/SQS"), MetricName: jsii.String("ApproximateNumberOfMessagesVisible"),
-			Statistic:     jsii.String("Maximum"),
-			DimensionsMap: &map[string]*string{"QueueName": props.DeadLetters[name].QueueName()},
-		})
-	}
+	a.WatchDeadLetters(props.DeadLetters)
 	return a
 }
 

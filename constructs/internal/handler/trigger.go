@@ -1,0 +1,67 @@
+package handler
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/strata-cdk/strata/constructs/internal/queue"
+)
+
+// OnSchedule invokes function with input at a fixed rate, in whole minutes from one. A tick that cannot be delivered is
+// not kept: the next one does its work.
+func OnSchedule(scope constructs.Construct, id string, function awslambda.Function, every time.Duration, input any) {
+	text, err := json.Marshal(input)
+	if err != nil {
+		panic(fmt.Errorf("schedule %s: %w", id, err))
+	}
+	rule := awsevents.NewCfnRule(scope, jsii.String(id), &awsevents.CfnRuleProps{
+		ScheduleExpression: jsii.String(rate(every)),
+		State:              jsii.String("ENABLED"),
+		Targets: &[]any{&awsevents.CfnRule_TargetProperty{
+			Id: jsii.String("Function"), Arn: function.FunctionArn(), Input: jsii.String(string(text)),
+		}},
+	})
+	admit(function, id, rule)
+}
+
+// rate is the interval as EventBridge writes it, which has a singular of its own.
+func rate(every time.Duration) string {
+	minutes := int(every / time.Minute)
+	if minutes == 1 {
+		return "rate(1 minute)"
+	}
+	return fmt.Sprintf("rate(%d minutes)", minutes)
+}
+
+// OnEvent invokes function with every event that matches pattern. Events that cannot be delivered, and those the
+// function fails on three times, go to the dead-letter queue of dead.
+func OnEvent(scope constructs.Construct, id string, function awslambda.Function, pattern map[string]any, dead *queue.Queue) {
+	rule := awsevents.NewCfnRule(scope, jsii.String(id), &awsevents.CfnRuleProps{
+		EventPattern: pattern,
+		State:        jsii.String("ENABLED"),
+		Targets: &[]any{&awsevents.CfnRule_TargetProperty{
+			Id: jsii.String("Function"), Arn: function.FunctionArn(),
+			DeadLetterConfig: &awsevents.CfnRule_DeadLetterConfigProperty{Arn: dead.Main.QueueArn()},
+		}},
+	})
+	admit(function, id, rule)
+	queue.AdmitRule(dead.Main, rule.AttrArn())
+	dead.GrantSend(function)
+	function.Node().DefaultChild().(awslambda.CfnFunction).SetDeadLetterConfig(
+		&awslambda.CfnFunction_DeadLetterConfigProperty{TargetArn: dead.Main.QueueArn()})
+}
+
+func admit(function awslambda.Function, id string, rule awsevents.CfnRule) {
+	function.AddPermission(jsii.String(id), &awslambda.Permission{
+		Principal: awsiam.NewServicePrincipal(jsii.String("events.amazonaws.com"), nil),
+		Action:    jsii.String("lambda:InvokeFunction"),
+		SourceArn: rule.AttrArn(),
+	})
+}

@@ -1,0 +1,85 @@
+package processing
+
+import (
+	"maps"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsglue"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awss3assets"
+
+	"github.com/strata-cdk/strata/constructs/catalog"
+	"github.com/strata-cdk/strata/constructs/internal/asset"
+	"github.com/strata-cdk/strata/constructs/storage"
+)
+
+// The arguments of the jobs, as the frozen dataclasses of the scripts name them. run_uri comes with each run.
+const (
+	argLake             = "lake"
+	argLedgerTable      = "ledger_table"
+	argArtifactsBucket  = "artifacts_bucket"
+	argCleanedBucket    = "cleaned_bucket"
+	argQuarantineBucket = "quarantine_bucket"
+	argCuratedBucket    = "curated_bucket"
+	argHashSecret       = "hash_secret"
+	argLeaseSeconds     = "lease_seconds"
+)
+
+func (p *Pipeline) newJobs() {
+	c := &p.props
+	library := asset.JobLibrary(p, "JobLibrary")
+	refine := map[string]string{
+		argCleanedBucket:    c.Cleaned[0].Zone().BucketName(),
+		argQuarantineBucket: c.Quarantine[0].Zone().BucketName(),
+		argHashSecret:       "none",
+	}
+	if c.HashSecret != nil {
+		refine[argHashSecret] = c.HashSecret.Arn()
+	}
+	p.refine = p.newJob("Refine", "refine", library, refine)
+	c.Raw.GrantRead(p.refine.Role())
+	grantTables(p.refine, c.Cleaned, catalog.DatabaseRef.GrantReadWrite)
+	grantTables(p.refine, c.Quarantine, catalog.DatabaseRef.GrantReadWrite)
+	if c.HashSecret != nil {
+		c.HashSecret.GrantRead(p.refine.Role())
+	}
+	if !c.publishes() {
+		return
+	}
+	p.publish = p.newJob("Publish", "publish", library, map[string]string{
+		argCuratedBucket: c.Curated[0].Zone().BucketName(),
+	})
+	grantTables(p.publish, c.Cleaned, catalog.DatabaseRef.GrantRead)
+	grantTables(p.publish, c.Curated, catalog.DatabaseRef.GrantReadWrite)
+}
+
+type tableGrant = func(catalog.DatabaseRef, awsiam.IGrantable) awsiam.Grant
+
+func grantTables(job *SparkJob, databases []catalog.DatabaseRef, how tableGrant) {
+	for _, d := range databases {
+		how(d, job.Role())
+	}
+}
+
+// newJob makes a job with what both need: the arguments that say where the lake is, and the right to read lists and
+// manifests and to keep the ledger.
+func (p *Pipeline) newJob(id, script string, library awss3assets.Asset, further map[string]string) *SparkJob {
+	c := &p.props
+	arguments := map[string]string{
+		argLake: c.Manifest.Manifest().Lake, argLedgerTable: c.Ledger.TableName(),
+		argArtifactsBucket: c.Artifacts.BucketName(), argLeaseSeconds: seconds(c.Lease),
+	}
+	maps.Copy(arguments, further)
+	job := NewSparkJob(p, id, &SparkJobProps{
+		Script: asset.JobScript(p, id+"Script", script), Libraries: []awss3assets.Asset{library}, Arguments: arguments,
+		Key: c.Key, Workers: c.Workers, MaxConcurrentRuns: c.MaxConcurrentRuns, Timeout: c.JobTimeout,
+		LogRetention: c.LogRetention, AllowDeletion: c.AllowDeletion,
+		Configure: func(props *awsglue.CfnJobProps) {
+			if c.ConfigureJob != nil {
+				c.ConfigureJob(script, props)
+			}
+		},
+	})
+	c.Artifacts.GrantRead(job.Role(), storage.Batches, storage.Manifests, storage.Runs)
+	c.Ledger.Grant(job.Role(), catalog.Job)
+	return job
+}

@@ -1,0 +1,99 @@
+package processing
+
+import (
+	"time"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsstepfunctions"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/strata-cdk/strata/constructs/internal/check"
+	"github.com/strata-cdk/strata/constructs/internal/handler"
+	"github.com/strata-cdk/strata/constructs/security"
+	"github.com/strata-cdk/strata/lambda/contract"
+)
+
+// queueing is added to the jobs' timeouts for starts that wait and for the recording steps.
+const queueing = time.Hour
+
+// machine is the state machine of a run.
+type machine struct {
+	arn      string
+	resource awsstepfunctions.CfnStateMachine
+}
+
+func (p *Pipeline) newMachine() *machine {
+	logs := p.logGroup("RunLog")
+	role := p.machineRole()
+	timeout := p.props.JobTimeout + queueing
+	substitutions := map[string]any{
+		"Partition":      awscdk.Stack_Of(p).Partition(),
+		"RecordFunction": p.record.FunctionArn(),
+		"RefineJob":      jsii.String(p.refine.Name()),
+	}
+	if p.publish != nil {
+		timeout += p.props.JobTimeout
+		substitutions["PublishJob"] = jsii.String(p.publish.Name())
+	}
+	text, err := definition(p.publish != nil, timeout)
+	check.Must(*p.Node().Path(), err)
+	resource := awsstepfunctions.NewCfnStateMachine(p, jsii.String("Run"), &awsstepfunctions.CfnStateMachineProps{
+		RoleArn:                 role.RoleArn(),
+		StateMachineType:        jsii.String("STANDARD"),
+		DefinitionString:        jsii.String(text),
+		DefinitionSubstitutions: &substitutions,
+		LoggingConfiguration: &awsstepfunctions.CfnStateMachine_LoggingConfigurationProperty{
+			Level: jsii.String("ALL"), IncludeExecutionData: jsii.Bool(true),
+			Destinations: &[]any{&awsstepfunctions.CfnStateMachine_LogDestinationProperty{
+				CloudWatchLogsLogGroup: &awsstepfunctions.CfnStateMachine_CloudWatchLogsLogGroupProperty{
+					LogGroupArn: logs.LogGroupArn(),
+				},
+			}},
+		},
+		TracingConfiguration: &awsstepfunctions.CfnStateMachine_TracingConfigurationProperty{Enabled: jsii.Bool(true)},
+	})
+	// Step Functions checks that the role may write to the log when the state machine is made.
+	resource.Node().AddDependency(role)
+	m := &machine{arn: *resource.Ref(), resource: resource}
+	handler.OnEvent(p, "Ended", p.record, map[string]any{
+		"source":      []string{"aws.states"},
+		"detail-type": []string{contract.ExecutionStatusChange},
+		"detail": map[string]any{
+			"stateMachineArn": []string{m.arn},
+			"status":          []string{"FAILED", "ABORTED", "TIMED_OUT"},
+		},
+	}, p.undelivered)
+	return m
+}
+
+func (p *Pipeline) machineRole() awsiam.Role {
+	role := awsiam.NewRole(p, jsii.String("RunRole"), &awsiam.RoleProps{
+		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("states.amazonaws.com"), nil),
+		Description: jsii.String("Runs the pipeline's state machine"),
+	})
+	invoke(p.record, role)
+	p.refine.GrantStart(role)
+	if p.publish != nil {
+		p.publish.GrantStart(role)
+	}
+	role.AddToPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Actions: jsii.Strings(
+			"logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies",
+			"logs:GetLogDelivery", "logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:UpdateLogDelivery",
+			"xray:GetSamplingRules", "xray:GetSamplingTargets", "xray:PutTelemetryRecords", "xray:PutTraceSegments"),
+		Resources: jsii.Strings("*"),
+	}))
+	security.Accept(role, security.Finding{
+		Rule: "AwsSolutions-IAM5", AppliesTo: []string{"Resource::*"},
+		Reason: "CloudWatch Logs delivery and X-Ray offer no resource to name for these actions.",
+	})
+	return role
+}
+
+// grantStart lets grantee start executions and see how they ended.
+func (m *machine) grantStart(grantee awsiam.IGrantable) {
+	awsiam.Grant_AddToPrincipal(&awsiam.GrantOnPrincipalOptions{
+		Grantee: grantee, Actions: jsii.Strings("states:StartExecution"), ResourceArns: jsii.Strings(m.arn),
+	})
+}

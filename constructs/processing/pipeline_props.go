@@ -1,0 +1,114 @@
+package processing
+
+import (
+	"time"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsglue"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
+
+	"github.com/strata-cdk/strata/constructs/catalog"
+	"github.com/strata-cdk/strata/constructs/internal/check"
+	"github.com/strata-cdk/strata/constructs/security"
+	"github.com/strata-cdk/strata/constructs/storage"
+)
+
+// AlarmTopic is where people are told of failures: operations.Alarms is one.
+type AlarmTopic interface {
+	// Topic is the topic.
+	Topic() awssns.ITopic
+	// GrantPublish lets grantee publish to it, its key included.
+	GrantPublish(grantee awsiam.IGrantable) awsiam.Grant
+}
+
+// PipelineProps configures a pipeline.
+type PipelineProps struct {
+	Settings
+	// Manifest is what the pipeline processes. Required.
+	Manifest *catalog.Manifest
+	// Raw is the landing zone. Required.
+	Raw storage.ZoneRef
+	// Artifacts is the bucket for lists, copies, manifests and the ledger's mirror. Required.
+	Artifacts storage.ZoneRef
+	// Cleaned and Quarantine are the databases of the datasets' domains, all of one zone each. At least one of each.
+	Cleaned, Quarantine []catalog.DatabaseRef
+	// Curated are the databases of the models' domains, all of one zone. At least one when the manifest has models.
+	// Default: none; the state machine then has no publish step.
+	Curated []catalog.DatabaseRef
+	// Ledger records what the pipeline does. Required.
+	Ledger catalog.LedgerRef
+	// Alarms is told of failed runs and batches. Required.
+	Alarms AlarmTopic
+	// HashSecret is the key of hashed columns. Required when the manifest hashes a column.
+	// Default: none.
+	HashSecret *security.HashSecret
+	// Key encrypts queues and logs. A key that is brought must admit security.EventsToQueues and security.LogGroups.
+	// Default: a new key.
+	Key awskms.IKey
+	// LogRetention is how long logs are kept, in whole days out of those CloudWatch Logs accepts.
+	// Default: 90 days.
+	LogRetention time.Duration
+	// AllowDeletion lets CloudFormation delete the log groups with the stack, if the context flag strata:allow-deletion
+	// is set as well.
+	// Default: false, they are retained.
+	AllowDeletion bool
+	// ConfigureJob changes the properties of each of the two jobs, named "refine" and "publish", as in SparkJobProps.
+	// Default: nothing is changed.
+	ConfigureJob func(name string, props *awsglue.CfnJobProps)
+}
+
+// Validate reports every problem of the props.
+func (p *PipelineProps) Validate() error {
+	var l check.List
+	if p == nil {
+		p = &PipelineProps{}
+	}
+	l.Under("", p.Settings.Validate())
+	required := func(path string, missing bool, allowed string) {
+		if missing {
+			l.Add(path, "is missing", nil, allowed)
+		}
+	}
+	required("Manifest", p.Manifest == nil, "catalog.NewManifest(…)")
+	required("Raw", p.Raw == nil, "the zone where sources land")
+	required("Artifacts", p.Artifacts == nil, "storage.NewArtifacts(…) or an imported zone")
+	required("Ledger", p.Ledger == nil, "catalog.NewLedger(…) or an imported ledger")
+	required("Alarms", p.Alarms == nil, "operations.NewAlarms(…)")
+	required("Cleaned", len(p.Cleaned) == 0, "the cleaned database of each domain with a dataset")
+	required("Quarantine", len(p.Quarantine) == 0, "the quarantine database of each domain with a dataset")
+	oneZone(&l, "Cleaned", p.Cleaned)
+	oneZone(&l, "Quarantine", p.Quarantine)
+	oneZone(&l, "Curated", p.Curated)
+	if p.Manifest != nil {
+		required("Curated", len(p.Curated) == 0 && p.publishes(), "the curated database of each domain with a model")
+		required("HashSecret", p.HashSecret == nil && p.Manifest.Hashes(), "security.NewHashSecret(…), because a column is hashed")
+	}
+	security.CheckLogRetention(&l, "LogRetention", p.LogRetention)
+	return l.Err()
+}
+
+// oneZone reports databases that lie in another zone than the first, since a job is told one bucket per zone.
+func oneZone(l *check.List, path string, databases []catalog.DatabaseRef) {
+	for i, d := range databases {
+		switch {
+		case d == nil:
+			l.Add(check.Index(path, i), "is nil", nil, "a database")
+		case databases[0] != nil && d.Zone().BucketName() != databases[0].Zone().BucketName():
+			l.Add(check.Index(path, i), "lies in another zone than "+check.Index(path, 0), d.Name(), "databases of one zone")
+		}
+	}
+}
+
+func (p *PipelineProps) publishes() bool { return len(p.Manifest.Manifest().Models) > 0 }
+
+// window is the wake window under the tightest freshness of the manifest's datasets.
+func (p *PipelineProps) window() time.Duration {
+	var promises []time.Duration
+	for _, d := range p.Manifest.Manifest().Datasets {
+		if d.FreshnessSeconds != nil {
+			promises = append(promises, time.Duration(*d.FreshnessSeconds)*time.Second)
+		}
+	}
+	return Window(promises...)
+}
