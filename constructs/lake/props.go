@@ -3,40 +3,72 @@ package lake
 
 import (
 	"io/fs"
+	"maps"
+	"slices"
 	"time"
 
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsglue"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
 
 	"github.com/strata-cdk/strata/constructs/processing"
+	"github.com/strata-cdk/strata/constructs/security"
 	"github.com/strata-cdk/strata/constructs/storage"
 )
 
 // Sources are a lake's sources by id. An id is PascalCase ([A-Z][A-Za-z0-9]{0,30}); it becomes a construct id and, in
-// lower case with dashes, the first folder of the source's landed files. Changing one is a breaking change.
+// lower case with dashes, the first folder of what the source lands. Changing one is a breaking change.
 type Sources map[string]storage.Source
+
+// ids are the sources' ids, sorted, so that a template does not depend on the order of a map.
+func (s Sources) ids() []string { return slices.Sorted(maps.Keys(s)) }
 
 // Props declare a lake.
 type Props struct {
-	// Name prefixes the databases and all other names that jobs must know, so that several lakes fit one account.
-	// [a-z][a-z0-9_]{0,30}. Required.
+	// Name prefixes the databases, the workgroup and all else that jobs and people must know, so that several lakes fit
+	// one account. [a-z][a-z0-9_]{0,30}. Required.
 	Name string
-	// Sources bring the data. At least one, with at least one dataset in all.
+	// Sources bring the data. At least one.
 	Sources Sources
-	// Models holds the curated tables: one query per file <domain>.<name>.sql (in any folder), naming its inputs as
-	// {{ ref("<domain>.<name>") }}. Leading comment lines become the table's description.
+	// Models holds the curated tables: one query of Spark SQL per file <domain>/<name>.sql, in any folder, naming its
+	// inputs as {{ ref("<domain>.<name>") }}. Leading comment lines become the table's description.
 	// Default: no curated tables; the pipeline then has no publish step.
 	Models fs.FS
-	// Queries holds named queries for the lake's Athena workgroup: one per file <name>.sql.
+	// Queries holds named queries of the lake's Athena workgroup: one per file <name>.sql, in any folder, naming tables
+	// like models do.
 	// Default: the built-in query failed_batches only.
 	Queries fs.FS
 	// Pipeline tunes how batches are claimed, run and retried.
-	// Default: processing.Settings{}, every value at its default.
+	// Default: the default of each setting.
 	Pipeline processing.Settings
-	// ReconcileEvery is the time between two comparisons of the raw bucket with the inbox, which find objects whose
-	// event was lost or that are older than the lake. Whole minutes, from one hour to 7 days.
+	// ConfigureJob changes the properties of each of the pipeline's jobs, named "refine" and "publish", as in
+	// processing.SparkJobProps.
+	// Default: nothing is changed.
+	ConfigureJob func(name string, props *awsglue.CfnJobProps)
+	// ReconcileEvery is the time between two comparisons of the raw bucket with the inboxes, which find objects whose
+	// event was lost or that are older than the lake. Whole minutes, from 1 hour to 7 days.
 	// Default: one day.
 	ReconcileEvery time.Duration
-	// AlarmTopic receives the alarms and the failures of runs.
-	// Default: a new topic, encrypted with a key of the lake.
+	// RawRetention is how long landed objects are kept, in whole days. What is gone cannot be replayed.
+	// Default: forever.
+	RawRetention time.Duration
+	// ScanLimit cancels an Athena query that has scanned this many bytes, at least 10,000,000.
+	// Default: 100 GiB.
+	ScanLimit int64
+	// AlarmTopic receives the alarms and what is told of failures. It must admit CloudWatch alarms of the account, its
+	// key too, and the pipeline's function record.
+	// Default: a new topic under the control key.
 	AlarmTopic awssns.ITopic
+	// AlarmEmails are addresses subscribed to the new topic; each has to confirm. Refused together with AlarmTopic.
+	// Default: none.
+	AlarmEmails []string
+	// Keys brings customer keys of your own.
+	// Default: five new keys, one per data zone and one for everything else, 5 USD a month in all.
+	Keys security.KeysProps
+	// LogRetention is how long logs are kept, in whole days out of those CloudWatch Logs accepts.
+	// Default: 90 days.
+	LogRetention time.Duration
+	// AllowDeletion lets CloudFormation delete what holds data with the stack (keys, buckets if empty, ledger, databases,
+	// logs), if the context flag strata:allow-deletion is set as well.
+	// Default: false, all of it is retained.
+	AllowDeletion bool
 }

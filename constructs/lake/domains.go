@@ -1,0 +1,126 @@
+package lake
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/strata-cdk/strata/constructs/catalog"
+	"github.com/strata-cdk/strata/constructs/dataset"
+	"github.com/strata-cdk/strata/constructs/internal/check"
+	"github.com/strata-cdk/strata/constructs/storage"
+)
+
+// domains are the databases of one zone by domain.
+type domains map[string]catalog.DatabaseRef
+
+func (d domains) names() []string { return slices.Sorted(maps.Keys(d)) }
+
+func (d domains) all() []catalog.DatabaseRef {
+	var all []catalog.DatabaseRef
+	for _, name := range d.names() {
+		all = append(all, d[name])
+	}
+	return all
+}
+
+func datasetDomains(m *dataset.Manifest) []string {
+	names := map[string]bool{}
+	for _, d := range m.Datasets {
+		names[d.Domain] = true
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+func modelDomains(m *dataset.Manifest) []string {
+	names := map[string]bool{}
+	for _, model := range m.Models {
+		names[model.Domain] = true
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// newDatabases makes a database per domain. Domains are collection keys and so become construct ids.
+func (l *Lake) newDatabases(id string, zone storage.ZoneRef, name func(lake, domain string) string, of []string) domains {
+	if len(of) == 0 {
+		return nil
+	}
+	group := constructs.NewConstruct(l, jsii.String(id))
+	made := domains{}
+	for _, domain := range of {
+		made[domain] = catalog.NewDatabase(group, domain, &catalog.DatabaseProps{
+			Name: name(l.props.Name, domain), Zone: zone, Prefix: domain + "/", AllowDeletion: l.props.AllowDeletion,
+		})
+	}
+	return made
+}
+
+// GrantRead lets reader query the cleaned and curated tables of the domains in the lake's workgroup: workgroup, results,
+// table definitions, data and keys together. Without domains it covers all of them. Raw and quarantine stay closed,
+// since they hold unprotected records. A domain the lake does not have panics.
+func (l *Lake) GrantRead(reader awsiam.IGrantable, names ...string) awsiam.Grant {
+	known := l.manifest.Manifest().Domains()
+	if len(names) == 0 {
+		names = known
+	}
+	var problems check.List
+	var databases []catalog.DatabaseRef
+	for i, name := range names {
+		if !slices.Contains(known, name) {
+			problems.Add(check.Index("domain", i), "is no domain of the lake", name, strings.Join(known, ", "))
+			continue
+		}
+		for _, zone := range []domains{l.cleanedTables, l.curatedTables} {
+			if db, ok := zone[name]; ok {
+				databases = append(databases, db)
+			}
+		}
+	}
+	check.Must(fmt.Sprintf("%s GrantRead", *l.Node().Path()), problems.Err())
+	return l.workgroup.GrantQuery(reader, databases...)
+}
+
+// lander is a source whose senders are granted one by one.
+type lander interface {
+	GrantLand(sender awsiam.IGrantable) awsiam.Grant
+}
+
+// GrantLand lets sender land files of the sources, which must be file drops. Without sources it covers every file drop
+// of the lake. A source the lake does not have, or that lands by itself, panics.
+func (l *Lake) GrantLand(sender awsiam.IGrantable, sources ...string) awsiam.Grant {
+	open := map[string]lander{}
+	for id, s := range l.sources {
+		if drop, ok := s.(lander); ok {
+			open[id] = drop
+		}
+	}
+	known := slices.Sorted(maps.Keys(open))
+	if len(sources) == 0 {
+		sources = known
+	}
+	var problems check.List
+	for i, id := range sources {
+		if open[id] == nil {
+			problems.Add(check.Index("source", i), "is no source that takes files", id, strings.Join(known, ", "))
+		}
+	}
+	if len(sources) == 0 {
+		problems.Add("source", "the lake has no source that takes files", nil, "an ingestion.FileDrop among Sources")
+	}
+	check.Must(fmt.Sprintf("%s GrantLand", *l.Node().Path()), problems.Err())
+	var all awsiam.Grant
+	for _, id := range sources {
+		grant := open[id].GrantLand(sender)
+		if all == nil {
+			all = grant
+		} else {
+			all = all.Combine(grant)
+		}
+	}
+	return all
+}

@@ -1,0 +1,37 @@
+package lake
+
+import (
+	"fmt"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/strata-cdk/strata/constructs/ingestion"
+)
+
+// newOutputs tells operators where things are and how to replay and reconcile.
+func (l *Lake) newOutputs() {
+	output := func(id, doc, value string) {
+		awscdk.NewCfnOutput(l, jsii.String(id), &awscdk.CfnOutputProps{Description: jsii.String(doc), Value: jsii.String(value)})
+	}
+	output("RawBucket", "Bucket where sources land", l.raw.BucketName())
+	output("WorkgroupName", "Athena workgroup with the named queries", l.workgroup.Name())
+	output("LedgerTable", "DynamoDB table that records what the lake did", l.ledger.TableName())
+	output("AlarmTopicArn", "Topic that is told of alarms and failures", *l.alarms.Topic().TopicArn())
+	output("StateMachineArn", "State machine of the pipeline's runs", l.pipeline.StateMachineArn())
+	output("DispatchFunction", "Function that claims batches and starts runs", l.pipeline.DispatchName())
+	output("ReconcileFunction", "Function that compares the raw bucket with the inboxes", l.arrivals.ReconcileName())
+	output("ReplayCommand", "Replays every failed batch; other selections: batch, dataset, from, to",
+		invokeCommand(l.pipeline.DispatchName(), `{"action":"replay","state":"failed"}`))
+	output("ReconcileCommand", "Finds objects whose event was lost or that are older than the lake",
+		invokeCommand(l.arrivals.ReconcileName(), `{"action":"reconcile"}`))
+	for _, id := range l.props.Sources.ids() {
+		if _, ok := l.sources[id].(lander); ok {
+			output("Land"+id, "Folder for the files of "+id+", then <domain>/<dataset>/", l.raw.URI(ingestion.Folder(id)))
+		}
+	}
+}
+
+func invokeCommand(function, payload string) string {
+	return fmt.Sprintf("aws lambda invoke --function-name %s --cli-binary-format raw-in-base64-out --payload '%s' /dev/stdout", function, payload)
+}
