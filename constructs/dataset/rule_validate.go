@@ -37,29 +37,29 @@ func (c Column) checkRules(l *check.List) {
 			min, max := c.checkRange(l, path, r)
 			low, high = tighter(low, min, 1), tighter(high, max, -1)
 			if low != nil && high != nil && low.Cmp(high) > 0 {
-				l.Add(path, "no value satisfies it", r.String(), "a lowest value that is not above the highest")
+				l.Add(path, "no value satisfies it", r, "a lowest value that is not above the highest")
 				low, high = nil, nil
 			}
 		case kindSet:
 			c.checkSet(l, path, r)
 		case kindPattern:
 			if c.Type != String {
-				l.Add(path, "a pattern judges text, but the column is of type "+string(c.Type), r.String(), "a column of type string")
+				l.Add(path, "a pattern judges text, but the column is of type "+string(c.Type), r, "a column of type string")
 			}
 			if problem, allowed := patternProblem(r.regex); problem != "" {
 				l.Add(path, problem, r.regex, allowed)
 			}
 		case kindUniqueKey:
-			l.Add(path, "judges a whole dataset, not a column", r.String(), "put it in the dataset's Rules")
+			l.Add(path, "judges a whole dataset, not a column", r, "put it in the dataset's Rules")
 		default:
-			l.Add(path, "is no rule", r.String(), "AtLeast, AtMost, Between, OneOf, Pattern")
+			l.Add(path, "is no rule", r, "AtLeast, AtMost, Between, OneOf, Pattern")
 		}
 	}
 }
 
 func (c Column) checkRange(l *check.List, path string, r Rule) (min, max *big.Rat) {
 	if c.Type == String || c.Type == Boolean {
-		l.Add(path, "a range judges numbers, dates and timestamps, but the column is of type "+string(c.Type), r.String(),
+		l.Add(path, "a range judges numbers, dates and timestamps, but the column is of type "+string(c.Type), r,
 			"OneOf or Pattern, or a column of type int, bigint, double, decimal, date or timestamp")
 		return nil, nil
 	}
@@ -74,7 +74,7 @@ func (c Column) checkRange(l *check.List, path string, r Rule) (min, max *big.Ra
 
 func (c Column) checkSet(l *check.List, path string, r Rule) {
 	if c.Type == Boolean || c.Type == Double || c.Type == Timestamp {
-		l.Add(path, "a set cannot judge a column of type "+string(c.Type), r.String(), "a column of type string, int, bigint, decimal or date")
+		l.Add(path, "a set cannot judge a column of type "+string(c.Type), r, "a column of type string, int, bigint, decimal or date")
 		return
 	}
 	if len(r.values) == 0 {

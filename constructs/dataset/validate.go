@@ -44,7 +44,7 @@ func (s Spec) Validate() error {
 	s.checkColumns(&l)
 	for i, r := range s.Rules {
 		if r.kind != kindUniqueKey {
-			l.Add(check.Index("Rules", i), "is no rule for a whole dataset", r.String(), "UniqueKey(); put the others in a column's Rules")
+			l.Add(check.Index("Rules", i), "is no rule for a whole dataset", r, "UniqueKey(); put the others in a column's Rules")
 		}
 	}
 	checkFormat(&l, s.Format)
