@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from rehearsal.cloud.faults import Faults
-from rehearsal.cloud.work import Problem
+from moto.core.base_backend import BackendDict
+from moto.core.config import default_user_config
+
+from rehearsal.cloud.calls import Names
+from rehearsal.cloud.catalog import repair_catalog
+from rehearsal.cloud.clients import Clients
+from rehearsal.cloud.delivery import Delivery
+from rehearsal.cloud.events import Events
+from rehearsal.cloud.faults import Caller, Faults
+from rehearsal.cloud.functions import Functions
+from rehearsal.cloud.gateway import Gateway, Server, Uses
+from rehearsal.cloud.identities import Identities
+from rehearsal.cloud.items import repair_transactions
+from rehearsal.cloud.jobs import Jobs
+from rehearsal.cloud.logs import Logs
+from rehearsal.cloud.mappings import Mappings
+from rehearsal.cloud.queues import Queues
+from rehearsal.cloud.repairs import Repairs
+from rehearsal.cloud.roles import repair_sessions
+from rehearsal.cloud.schedules import Schedules
+from rehearsal.cloud.statemachines import StateMachines
+from rehearsal.cloud.storage import Storage
+from rehearsal.cloud.work import IdleTimeout, InternalErrors, Problem, Work
+from rehearsal.spark.launch import ProcessPerRun, Runner, SharedWorker
 
 Use = tuple[str, str, str, int]
 
@@ -30,9 +55,12 @@ class Part(Protocol):
 class Cloud:
     """A local stand-in for one AWS account and region.
 
-    `speed` divides the service-side timers (queue delays, visibility timeouts, retry intervals, Wait states, and
-    schedules when they tick). `jobs`: `warm` shares one Spark worker between runs, `process` starts one per run.
-    `schedules`: `manual` (schedules fire only through `fire_schedule`) or `tick`. One Cloud at a time per process.
+    `speed` divides the service-side timers: queue delays, visibility timeouts and deduplication, retry intervals,
+    Wait states, batching windows, and schedules when they tick. It does not touch the clocks of Lambdas and jobs,
+    their timeouts, or TimeoutSeconds. `scaled_environment` names Lambda environment variables in seconds that the app
+    compares with such timers: their values are divided too, rounded up, at least 1. `jobs`: `warm` shares one Spark
+    worker between runs (one run at a time), `process` starts one per run. `schedules`: `manual` (they fire only
+    through `fire_schedule`) or `tick`. One Cloud at a time per process.
     """
 
     def __init__(
@@ -44,19 +72,41 @@ class Cloud:
         speed: float = 1.0,
         jobs: Literal["warm", "process"] = "warm",
         schedules: Literal["manual", "tick"] = "manual",
+        scaled_environment: Iterable[str] = (),
     ):
-        self.workdir = Path(workdir)
+        if speed < 1:
+            raise ValueError(f"speed={speed!r}: must be 1 or more")
+        self.workdir = Path(workdir).resolve()
         self.account, self.region, self.speed = account, region, speed
         self.jobs, self.schedules = jobs, schedules
+        self.scaled_environment = tuple(scaled_environment)
         self.endpoint = ""
         self.faults = Faults()
+        self._uses = Uses()
+        self._parts: list[Part] = []
+        self._running: _Running | None = None
+        self._problems: list[Problem] = []
 
     def start(self) -> Cloud:
-        raise NotImplementedError
+        """Start the endpoint. Raises RuntimeError when another Cloud runs in this process."""
+        self.workdir.mkdir(parents=True, exist_ok=True)
+        self._running = _Running(self, self._uses)
+        self.endpoint = self._running.clients.endpoint
+        for part in self._parts:
+            part.start()
+        if self.schedules == "tick":
+            self._running.schedules.start()
+        return self
 
     def stop(self) -> None:
         """Stop every process, thread and port of this Cloud and forget its resources. Safe to call twice."""
-        raise NotImplementedError
+        running, self._running = self._running, None
+        if running is None:
+            return
+        for part in reversed(self._parts):
+            part.stop()
+        running.stop()
+        self._problems = running.work.problems
 
     def __enter__(self) -> Cloud:
         return self.start()
@@ -66,19 +116,25 @@ class Cloud:
 
     def attach(self, part: Part) -> None:
         """Add a part before `start`: it is started, asked for idleness and stopped with the Cloud."""
-        raise NotImplementedError
+        if self._running:
+            raise RuntimeError("attach: the Cloud has started")
+        self._parts.append(part)
 
     def client(self, service: str, role_arn: str | None = None) -> Any:
         """A boto3 client of this Cloud: the administrator, or a session of `role_arn`."""
-        raise NotImplementedError
+        running = self._live()
+        if role_arn is None:
+            return running.clients.get(service, running.identities.administrator)
+        return running.clients.get(service, running.identities.role(role_arn))
 
     def spawn(self, where: str, function: Callable[..., None], *args: Any) -> None:
         """Run `function` in the background: the Cloud is busy with `where` meanwhile; an exception is a problem."""
-        raise NotImplementedError
+        self._live().work.spawn(where, function, *args)
 
     def emit(self, source: str, detail_type: str, detail: dict[str, Any], resources: list[str] | None = None) -> None:
         """Put an AWS service's own event on the default bus (source `aws.…`)."""
-        raise NotImplementedError
+        events = self._live().events
+        events.emit(events.service_event(source, detail_type, detail, resources))
 
     def wait_idle(self, timeout: float = 300, on_progress: Callable[[list[str]], None] | None = None) -> None:
         """Return once nothing is under way: no execution, message (visible, delayed or in flight), event,
@@ -87,22 +143,176 @@ class Cloud:
         `on_progress` gets what is busy, about once a second. Raises IdleTimeout, or InternalErrors when the stand-in
         itself failed in the background.
         """
-        raise NotImplementedError
+        running = self._live()
+        deadline = time.monotonic() + timeout
+        told = time.monotonic()
+        while True:
+            generation = running.work.generation
+            busy = self.busy()
+            if running.work.problems:
+                raise InternalErrors(list(running.work.problems))
+            if not busy and running.work.generation == generation:
+                return
+            now = time.monotonic()
+            if now >= deadline:
+                raise IdleTimeout(timeout, busy or ["something moved at every look"])
+            if on_progress and now - told >= 1:
+                told = now
+                on_progress(busy)
+            time.sleep(0.02)
+
+    def busy(self) -> list[str]:
+        """What is under way now, in words."""
+        running = self._live()
+        found = [*running.busy()]
+        for part in self._parts:
+            found += part.busy()
+        return found
 
     def redeliver_events(self) -> int:
         """Deliver every recorded S3 `Object Created` event to its rule targets again; the number of events."""
-        raise NotImplementedError
+        running = self._live()
+        events = list(running.storage.events)
+        for event in events:
+            running.events.emit(event)
+        return len(events)
 
     def fire_schedule(self, name: str) -> None:
         """Fire the schedule (of EventBridge Scheduler, or the rule with a schedule expression) with this name now."""
-        raise NotImplementedError
+        self._live().schedules.fire(name)
+
+    def log_lines(self, group: str) -> list[str]:
+        """Every line of a log group, by stream and arrival."""
+        return self._live().logs.lines(group)
+
+    def processes(self) -> list[int]:
+        """Process ids of the Lambda instances and the shared Spark worker that live now."""
+        return self._live().processes()
 
     @property
     def uses(self) -> list[Use]:
-        """(role ARN or service principal, `service:Action`, resource, count) of every call made under a role."""
-        raise NotImplementedError
+        """(role ARN or service principal, `service:Permission`, resource, count) of every call made under a role."""
+        return self._uses.rows()
 
     @property
     def problems(self) -> list[Problem]:
         """Internal errors so far."""
-        raise NotImplementedError
+        return list(self._running.work.problems if self._running else self._problems)
+
+    def _live(self) -> _Running:
+        if self._running is None:
+            raise RuntimeError("the Cloud is not running: call start, or use it in a with block")
+        return self._running
+
+
+class _Running:
+    """Everything that lives from start to stop."""
+
+    _only_one = threading.Lock()
+
+    def __init__(self, cloud: Cloud, uses: Uses):
+        if not self._only_one.acquire(blocking=False):
+            raise RuntimeError("another Cloud runs in this process: moto's state is shared, so stop it first")
+        account, region, speed, faults = cloud.account, cloud.region, cloud.speed, cloud.faults
+        self._settings = {"stepfunctions": {"execute_state_machine": True}, "iam": {"load_aws_managed_policies": True}}
+        self._before = {name: dict(default_user_config.get(name, {})) for name in self._settings}
+        for name, values in self._settings.items():
+            default_user_config[name] = {**self._before[name], **values}
+        self._account_before = os.environ.get("MOTO_ACCOUNT_ID")
+        os.environ["MOTO_ACCOUNT_ID"] = account
+        self.work = work = Work()
+        self.repairs = repairs = Repairs()
+        self.identities = identities = Identities()
+        self.clients = clients = Clients(region)
+        self.logs = logs = Logs(account, region)
+        self.queues = queues = Queues(account, region, speed, repairs)
+        repair_catalog(repairs)
+        repair_transactions(repairs)
+        repair_sessions(identities, repairs)
+
+        def service_clients(principal: str) -> Callable[[str, str | None], Any]:
+            return lambda service, role: clients.get(service, identities.service(principal, role), internal=True)
+
+        by_rule = Delivery(speed, service_clients("events.amazonaws.com"), queues, work)
+        by_schedule = Delivery(speed, service_clients("scheduler.amazonaws.com"), queues, work)
+        self.events = events = Events(account, region, by_rule, repairs)
+        self.schedules = Schedules(account, region, speed, events, by_schedule, work)
+        self.storage = Storage(account, events.emit, work.problem, repairs)
+
+        def emit(source: str, kind: str, detail: dict[str, Any], resources: list[str] | None = None) -> None:
+            events.emit(events.service_event(source, kind, detail, resources))
+
+        self.functions = functions = Functions(
+            account,
+            region,
+            workdir=cloud.workdir,
+            endpoint=lambda: clients.endpoint,
+            speed=speed,
+            scaled_environment=cloud.scaled_environment,
+            identities=identities,
+            faults=faults,
+            uses=uses,
+            logs=logs,
+            send_on=by_rule.send_text,
+            work=work,
+            repairs=repairs,
+        )
+        self.mappings = Mappings(account, region, speed, queues, functions, uses, work, repairs)
+        self.machines = StateMachines(account, region, speed, clients.make, emit, identities, work, repairs)
+        folder = cloud.workdir / "spark"
+        self.runner: Runner = SharedWorker(folder) if cloud.jobs == "warm" else ProcessPerRun(folder)
+        self.jobs = Jobs(
+            account,
+            region,
+            workdir=cloud.workdir,
+            endpoint=lambda: clients.endpoint,
+            runner=self.runner,
+            make_client=clients.make,
+            emit=emit,
+            identities=identities,
+            faults=faults,
+            logs=logs,
+            work=work,
+            repairs=repairs,
+        )
+        gateway = Gateway(Names(account, region), identities, faults, uses, work)
+        gateway.on_kill = self._kill
+        self.server = Server(gateway)
+        clients.endpoint = f"http://127.0.0.1:{self.server.port}"
+        self.mappings.start()
+
+    def busy(self) -> list[str]:
+        return [
+            *self.work.busy(),
+            *self.mappings.busy(),
+            *self.functions.busy(),
+            *self.machines.busy(),
+            *self.jobs.busy(),
+        ]
+
+    def processes(self) -> list[int]:
+        found = [instance.pid for instance in self.functions.instances()]
+        worker = getattr(self.runner, "pid", None)
+        return [*found, worker] if worker else found
+
+    def stop(self) -> None:
+        """Consumers first, then the endpoint, then what moto remembers."""
+        self.work.stopping.set()
+        self.jobs.stop()
+        self.functions.stop()
+        self.machines.stop()
+        self.work.stop()
+        self.server.stop()
+        self.clients.close()
+        self.repairs.undo()
+        BackendDict.reset()
+        default_user_config.update(self._before)
+        if self._account_before is None:
+            os.environ.pop("MOTO_ACCOUNT_ID", None)
+        else:
+            os.environ["MOTO_ACCOUNT_ID"] = self._account_before
+        self._only_one.release()
+
+    def _kill(self, caller: Caller, process: bool) -> None:
+        self.functions.kill(caller, process)
+        self.jobs.kill(caller, process)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 When = Literal["before", "after"]
@@ -15,9 +15,10 @@ When = Literal["before", "after"]
 class Caller:
     """Who made a call.
 
-    kind: `lambda`, `job`, `execution` (of a state machine), `service` (rule targets, mappings, schedules without a
-    role) or `administrator`. name: the function, job, state machine or service principal. session: the access key.
-    role: the role's ARN, the service principal, or `administrator`.
+    kind: `lambda`, `job`, `execution` (of a state machine), `service` (rule targets, mappings, schedules),
+    `role` (a session the administrator or an app assumed) or `administrator`. name: the function, job, state machine,
+    service principal or session name. session: the access key. role: the role's ARN, the service principal when it
+    acts by resource policy, or `administrator`.
     """
 
     kind: str
@@ -28,16 +29,23 @@ class Caller:
 
 @dataclass(frozen=True)
 class Call:
-    """One mutating call, numbered from 1 in the order of arrival."""
+    """One mutating call, numbered from 1 in the order of arrival.
+
+    action is the API operation (`TransactWriteItems`, `PutObject`), resource the ARN, detail what tells calls of one
+    resource apart: the keys a DynamoDB write touches (`Put lease#a/lease`), else empty.
+    """
 
     number: int
     caller: Caller
     service: str
     action: str
     resource: str
+    detail: str = ""
 
     def __str__(self) -> str:
-        return f"#{self.number} {self.caller.kind} {self.caller.name}: {self.service}:{self.action} {self.resource}"
+        tail = f" ({self.detail})" if self.detail else ""
+        who = f"#{self.number} {self.caller.kind} {self.caller.name}"
+        return f"{who}: {self.service}:{self.action} {self.resource}{tail}"
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,7 @@ class Match:
     service: str = "*"
     action: str = "*"
     resource: str = "*"
+    detail: str = "*"
 
     def __call__(self, call: Call) -> bool:
         pairs = (
@@ -57,6 +66,7 @@ class Match:
             (self.service, call.service),
             (self.action, call.action),
             (self.resource, call.resource),
+            (self.detail, call.detail),
         )
         return all(fnmatch.fnmatchcase(value, pattern) for pattern, value in pairs)
 
@@ -77,18 +87,18 @@ class Kill:
         return self.call is not None
 
 
-@dataclass
 class Faults:
     """The record of mutating calls and the kills planned on it. Safe to use from several threads."""
 
-    _calls: list[Call] = field(default_factory=list)
-    _kills: list[Kill] = field(default_factory=list)
-    _killed: dict[str, Call] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._calls: list[Call] = []
+        self._kills: list[Kill] = []
+        self._dead: dict[str, Call] = {}
 
     @property
     def calls(self) -> tuple[Call, ...]:
-        """Every mutating call so far, the administrator's among them."""
+        """Every mutating call so far, the administrator's among them. Refused calls are not in it."""
         with self._lock:
             return tuple(self._calls)
 
@@ -97,7 +107,8 @@ class Faults:
 
         `before`: the call is not performed. `after`: it is performed and its answer is lost. Every later call of that
         caller (the same Lambda instance, job run or execution) is refused with HTTP 403 `CallerKilled`, and its
-        invocation or run counts as failed whatever it answers.
+        invocation or run counts as failed whatever it answers. Only Lambda instances, job runs, executions and
+        assumed roles can be killed: the administrator and the services themselves cannot.
         """
         return self._plan(match, nth, when, process=False)
 
@@ -105,11 +116,32 @@ class Faults:
         """As `kill`, but the process of the caller (Lambda instance or job) gets SIGKILL as well."""
         return self._plan(match, nth, when, process=True)
 
+    def dead(self, session: str) -> Call | None:
+        """The call at which the session with this access key was killed, or None."""
+        with self._lock:
+            return self._dead.get(session)
+
     def clear(self) -> None:
         """Forget the plans and the record. Callers already killed stay dead."""
         with self._lock:
             self._calls.clear()
             self._kills.clear()
+
+    def record(self, caller: Caller, service: str, action: str, resource: str, detail: str) -> tuple[Call, Kill | None]:
+        """Note a mutating call that is about to be performed, and the kill that strikes it, if any."""
+        with self._lock:
+            call = Call(len(self._calls) + 1, caller, service, action, resource, detail)
+            self._calls.append(call)
+            if caller.kind in ("administrator", "service"):
+                return call, None
+            for kill in self._kills:
+                if kill.call is None and kill.match(call):
+                    kill.seen += 1
+                    if kill.seen == kill.nth:
+                        kill.call = call
+                        self._dead[caller.session] = call
+                        return call, kill
+            return call, None
 
     def _plan(self, match: Callable[[Call], bool], nth: int, when: When, process: bool) -> Kill:
         if nth < 1 or when not in ("before", "after"):

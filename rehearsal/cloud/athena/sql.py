@@ -1,0 +1,154 @@
+"""From the text of a query to what DuckDB runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import OptimizeError, ParseError, TokenError
+from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.scope import traverse_scope
+from sqlglot.schema import MappingSchema
+
+from rehearsal.cloud.athena.failure import QueryFailed, not_handled
+from rehearsal.cloud.athena.infer import infer
+from rehearsal.cloud.athena.rewrite import rewrite
+from rehearsal.cloud.athena.types import Type
+
+Columns = Mapping[str, Type]
+
+
+@dataclass(frozen=True, order=True)
+class TableName:
+    database: str
+    table: str
+
+    @property
+    def view(self) -> str:
+        """The name under which DuckDB knows the table."""
+        return f"{self.database}.{self.table}"
+
+    def __str__(self) -> str:
+        return f"{self.database}.{self.table}"
+
+
+@dataclass(frozen=True)
+class Translated:
+    """A query for DuckDB. scans: the columns read, for each time a table is read. columns: names and Trino types."""
+
+    sql: str
+    scans: tuple[tuple[TableName, tuple[str, ...]], ...]
+    columns: tuple[tuple[str, Type], ...]
+
+
+def translate(
+    text: str, database: str | None, parameters: list[str], columns_of: Callable[[TableName], Columns]
+) -> Translated:
+    """Translate one SELECT of Athena SQL. `columns_of` answers with a table's columns or raises QueryFailed.
+
+    Raises QueryFailed with the reason that Athena would give, or NOT_SUPPORTED for SQL that is not handled here.
+    """
+    query = _named_outputs(_bound(_parse(text), parameters))
+    tables = _tables(query, database)
+    schema = MappingSchema(dialect="athena", normalize=False)
+    for name in sorted(set(tables)):
+        columns = dict(columns_of(name))
+        schema.add_table(exp.table_(name.table, db=name.database), columns, dialect="athena", normalize=False)
+    try:
+        query = qualify(
+            query, schema=schema, dialect="athena", db=database, expand_alias_refs=False, infer_schema=False
+        )
+    except OptimizeError as error:
+        raise QueryFailed("COLUMN_NOT_FOUND", str(error)) from error
+    scans = _scans(query)
+    typed = infer(query, schema)
+    outputs = tuple((output.alias_or_name, output.type or Type.build("unknown")) for output in typed.selects)
+    sql = _renamed(rewrite(typed)).sql(dialect="duckdb")
+    return Translated(sql, scans, outputs)
+
+
+def _parse(text: str) -> exp.Expression:
+    try:
+        statements = [statement for statement in sqlglot.parse(text, read="athena") if statement is not None]
+    except (ParseError, TokenError) as error:
+        raise QueryFailed("SYNTAX_ERROR", str(error).replace("\x1b[4m", "").replace("\x1b[0m", "")) from error
+    if len(statements) != 1:
+        raise QueryFailed("SYNTAX_ERROR", f"one statement is expected, not {len(statements)}")
+    if not isinstance(statements[0], exp.Query):
+        raise not_handled(f"{type(statements[0]).__name__.upper()} statements; handled: SELECT")
+    return statements[0]
+
+
+def _bound(query: exp.Expression, parameters: list[str]) -> exp.Expression:
+    """Execution parameters are SQL literals that take the place of `?`."""
+    marks = sorted(query.find_all(exp.Placeholder), key=lambda mark: mark.meta.get("start", 0))
+    if len(marks) != len(parameters):
+        reason = f"Incorrect number of parameters: expected {len(marks)} but found {len(parameters)}"
+        raise QueryFailed("INVALID_PARAMETER_USAGE", reason)
+    if len(marks) > 1:
+        raise not_handled("queries with several execution parameters")
+    for mark, value in zip(marks, parameters, strict=True):
+        mark.replace(sqlglot.parse_one(value, read="athena"))
+    return query
+
+
+def _named_outputs(query: exp.Expression) -> exp.Expression:
+    """Outputs without a name are `_col0`, `_col1`, … by position."""
+    outermost = query
+    while isinstance(outermost, exp.SetOperation | exp.Subquery):
+        outermost = outermost.this
+    for index, output in enumerate(list(outermost.expressions)):
+        if not isinstance(output, exp.Alias | exp.Column | exp.Star):
+            output.replace(exp.alias_(output.copy(), f"_col{index}"))
+    return query
+
+
+def _tables(query: exp.Expression, database: str | None) -> list[TableName]:
+    """Every table of the catalog that the query names, lower-cased as the catalog does."""
+    found = []
+    for scope in traverse_scope(query):
+        for source in scope.sources.values():
+            if not isinstance(source, exp.Table):
+                continue
+            if not isinstance(source.this, exp.Identifier):
+                raise not_handled(f"table functions: {source.sql('athena')[:120]}")
+            if source.args.get("version") or source.args.get("when"):
+                raise not_handled("time travel (FOR VERSION AS OF, FOR TIMESTAMP AS OF)")
+            if "$" in source.name:
+                raise not_handled(f'metadata tables such as "{source.name}"')
+            if source.catalog and source.catalog.lower() != "awsdatacatalog":
+                raise QueryFailed("CATALOG_NOT_FOUND", f"Catalog '{source.catalog}' not found")
+            within = source.db or database
+            if not within:
+                raise QueryFailed("MISSING_SCHEMA_NAME", f"no database is given for table {source.name}")
+            source.set("catalog", None)
+            found.append(TableName(within.lower(), source.name.lower()))
+    return found
+
+
+def _scans(query: exp.Expression) -> tuple[tuple[TableName, tuple[str, ...]], ...]:
+    scans = []
+    for scope in traverse_scope(query):
+        for alias, source in scope.sources.items():
+            if isinstance(source, exp.Table):
+                used = {column.name for column in _columns_of(scope, alias)}
+                scans.append((TableName(source.db, source.name), tuple(sorted(used))))
+    return tuple(scans)
+
+
+def _columns_of(scope: object, alias: str) -> list[exp.Column]:
+    """Columns of a source, those that subqueries take from it as well."""
+    return [column for column in scope.expression.find_all(exp.Column) if column.table == alias]  # type: ignore[attr-defined]
+
+
+def _renamed(query: exp.Expression) -> exp.Expression:
+    """Each table of the catalog by its DuckDB name, still under the alias that qualification gave it."""
+    for scope in traverse_scope(query):
+        for source in scope.sources.values():
+            if isinstance(source, exp.Table):
+                view = TableName(source.db, source.name).view
+                source.set("db", None)
+                source.set("this", exp.to_identifier(view, quoted=True))
+    return query

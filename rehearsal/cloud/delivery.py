@@ -1,0 +1,133 @@
+"""Delivery to targets of EventBridge rules and schedules: who is called, what is retried, what is a dead letter.
+
+Stock moto knows neither retries nor dead letters.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from rehearsal.cloud.queues import Queues
+from rehearsal.cloud.work import Work
+
+# Answers that are not retried: the target is not there, or may not be called.
+# https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
+FINAL = {
+    "ResourceNotFoundException": "NO_RESOURCE",
+    "StateMachineDoesNotExist": "NO_RESOURCE",
+    "AWS.SimpleQueueService.NonExistentQueue": "NO_RESOURCE",
+    "QueueDoesNotExist": "NO_RESOURCE",
+    "NotFound": "NO_RESOURCE",
+    "AccessDeniedException": "NO_PERMISSIONS",
+    "AccessDenied": "NO_PERMISSIONS",
+}
+ATTEMPTS = 185
+AGE_SECONDS = 86_400
+
+# (service, role or None) → boto3 client acting for the principal
+Clients = Callable[[str, str | None], Any]
+
+
+class Undeliverable(Exception):
+    """A target of a kind the rehearsal does not model."""
+
+
+class Delivery:
+    """Calls targets in the background for one service, under the target's role or by resource policy."""
+
+    def __init__(self, speed: float, clients: Clients, queues: Queues, work: Work):
+        self._speed, self._clients, self._queues, self._work = speed, clients, queues, work
+
+    def deliver(self, rule_arn: str, target: dict[str, Any], payload: str, event: dict[str, Any]) -> None:
+        """Deliver in the background, with the target's retry policy and dead-letter queue."""
+        where = f"event {event['detail-type']} → {target['Arn'].split(':', 5)[-1]}"
+        self._work.spawn(where, self._attempt, where, rule_arn, target, payload, event, 0, time.monotonic())
+
+    def send_text(self, arn: str, text: str) -> None:
+        """Send a failed asynchronous event to a queue or topic. Raises Undeliverable for any other."""
+        if ":sqs:" in arn:
+            self._queues.send(arn, text)
+        elif ":sns:" in arn:
+            self._clients("sns", None).publish(TopicArn=arn, Message=text)
+        else:
+            raise Undeliverable(f"destination {arn}: only queues and topics are modelled")
+
+    def _attempt(
+        self,
+        where: str,
+        rule_arn: str,
+        target: dict[str, Any],
+        payload: str,
+        event: dict[str, Any],
+        retries: int,
+        began: float,
+    ) -> None:
+        policy = target.get("RetryPolicy") or {}
+        try:
+            self._call(target, payload, event)
+            return
+        except ClientError as error:
+            code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
+        except KeyError as error:
+            code, message = "ResourceNotFoundException", str(error)
+        if code in FINAL:
+            self._bury(where, rule_arn, target, event, FINAL[code], message, retries, None)
+        elif retries >= int(policy.get("MaximumRetryAttempts", ATTEMPTS)):
+            self._bury(where, rule_arn, target, event, code, message, retries, "MaximumRetryAttempts")
+        elif (time.monotonic() - began) * self._speed >= int(policy.get("MaximumEventAgeInSeconds", AGE_SECONDS)):
+            self._bury(where, rule_arn, target, event, code, message, retries, "MaximumEventAgeInSeconds")
+        else:
+            pause = min(600.0, 2.0**retries) * random.uniform(0.5, 1.0) / self._speed
+            arguments = (where, rule_arn, target, payload, event, retries + 1, began)
+            self._work.later(pause, f"{where} (retry {retries + 1} after {code})", self._attempt, *arguments)
+
+    def _call(self, target: dict[str, Any], payload: str, event: dict[str, Any]) -> None:
+        arn, role = target["Arn"], target.get("RoleArn")
+        service, resource = arn.split(":", 5)[2], arn.split(":", 5)[5]
+        if service == "lambda":
+            self._clients("lambda", role).invoke(FunctionName=arn, InvocationType="Event", Payload=payload)
+        elif service == "states":
+            self._clients("stepfunctions", role).start_execution(stateMachineArn=arn, input=payload)
+        elif service == "sns":
+            self._clients("sns", role).publish(TopicArn=arn, Message=payload)
+        elif service == "sqs":
+            group = (target.get("SqsParameters") or {}).get("MessageGroupId")
+            client = self._clients("sqs", role)
+            url = f"{client.meta.endpoint_url}/{arn.split(':')[4]}/{resource}"
+            client.send_message(QueueUrl=url, MessageBody=payload, **({"MessageGroupId": group} if group else {}))
+        elif service == "events":
+            entry = {"Source": event["source"], "DetailType": event["detail-type"], "EventBusName": arn}
+            self._clients("events", role).put_events(Entries=[{**entry, "Detail": json.dumps(event["detail"])}])
+        else:
+            raise Undeliverable(f"target {arn}: only Lambda, Step Functions, SNS, SQS and event buses are modelled")
+
+    def _bury(
+        self,
+        where: str,
+        rule_arn: str,
+        target: dict[str, Any],
+        event: dict[str, Any],
+        code: str,
+        message: str,
+        retries: int,
+        condition: str | None,
+    ) -> None:
+        letters = (target.get("DeadLetterConfig") or {}).get("Arn")
+        if not letters:
+            return  # the service drops the event as well
+        attributes = {
+            "RULE_ARN": rule_arn,
+            "TARGET_ARN": target["Arn"],
+            "ERROR_CODE": code,
+            "ERROR_MESSAGE": message,
+            "RETRY_ATTEMPTS": str(retries),
+        }
+        if condition:
+            attributes["EXHAUSTED_RETRY_CONDITION"] = condition
+        self._queues.send(letters, json.dumps(event), attributes=attributes)
