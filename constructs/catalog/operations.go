@@ -92,7 +92,7 @@ func NewOperations(scope constructs.Construct, id string, props *OperationsProps
 		},
 	})
 	table.ApplyRemovalPolicy(security.RemovalPolicy(o, props.AllowDeletion), nil)
-	table.AddDependency(o.database.Node().DefaultChild().(awsglue.CfnDatabase))
+	table.AddResourceDependency(o.database.Node().DefaultChild().(awsglue.CfnDatabase), nil)
 	return o
 }
 

@@ -36,7 +36,7 @@ func (w *Workgroup) GrantQuery(grantee awsiam.IGrantable, databases ...catalog.D
 	g = g.Combine(allow([]string{"s3:ListMultipartUploadParts"}, w.artifacts.BucketArn()+"/"+w.results()+"*"))
 	g = g.Combine(w.artifacts.GrantRead(grantee, w.results())).Combine(w.artifacts.GrantPut(grantee, w.results()))
 	for _, db := range databases {
-		g = g.Combine(db.GrantRead(grantee))
+		g = g.Combine(db.GrantRead(grantee)).Combine(allow([]string{"s3:GetBucketLocation"}, db.Zone().BucketArn()))
 	}
 	return g
 }

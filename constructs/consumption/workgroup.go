@@ -19,8 +19,9 @@ import (
 )
 
 const (
-	// DefaultScanLimit is how many bytes one query may scan where nothing else is said: 100 GiB, about 0.55 USD.
-	DefaultScanLimit int64 = 100 << 30
+	// DefaultScanLimit is how many bytes one query may scan where nothing else is said: 1 TiB, about 5.50 USD. It stops a
+	// runaway query, not a large one.
+	DefaultScanLimit int64 = 1 << 40
 	// minScanLimit is the smallest limit Athena accepts.
 	minScanLimit int64 = 10_000_000
 )
@@ -49,7 +50,7 @@ type WorkgroupProps struct {
 	Manifest *dataset.Manifest
 	// ScanLimit cancels a query that has scanned this many bytes, at least 10,000,000. Athena costs 5 USD per TB scanned
 	// (list price, us-east-1); what was scanned until then is billed.
-	// Default: 100 GiB.
+	// Default: 1 TiB.
 	ScanLimit int64
 	// AllowDeletion lets CloudFormation delete queries that users saved together with the workgroup, if the context flag
 	// strata:allow-deletion is set as well. Without it, a workgroup with such queries resists deletion.
@@ -77,7 +78,7 @@ func (p *WorkgroupProps) Validate() error {
 		l.Add("Artifacts", "is missing", nil, "the artifacts bucket, such as storage.NewArtifacts(…)")
 	}
 	if p.ScanLimit != 0 && p.ScanLimit < minScanLimit {
-		l.Add("ScanLimit", "is too small", p.ScanLimit, "at least 10000000 bytes, or zero for 100 GiB")
+		l.Add("ScanLimit", "is too small", p.ScanLimit, "at least 10000000 bytes, or zero for 1 TiB")
 	}
 	_, err := p.queries()
 	l.Under("Queries", err)
@@ -129,7 +130,7 @@ func NewWorkgroup(scope constructs.Construct, id string, props *WorkgroupProps) 
 			Name: jsii.String(q.name), Database: jsii.String(q.database), QueryString: jsii.String(q.sql),
 			Description: conv.Text(q.doc), WorkGroup: group.Ref(),
 		})
-		named.AddDependency(group)
+		named.AddResourceDependency(group, nil)
 	}
 	return w
 }

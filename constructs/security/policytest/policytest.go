@@ -93,7 +93,7 @@ func openPrincipals(principal any) []string {
 var literals = []*regexp.Regexp{
 	regexp.MustCompile(`arn:aws[a-z-]*:[^"]*`),
 	regexp.MustCompile(`\b(us|eu|ap|sa|ca|me|af|il|cn|mx)(-gov|-iso[a-z]?)?-(north|south|east|west|central|northeast|southeast|northwest|southwest)-\d\b`),
-	regexp.MustCompile(`\b\d{12}\b`),
+	regexp.MustCompile(`"(?:[^"]*\D)?\d{12}(?:\D[^"]*)?"`), // within a text: sizes in bytes are numbers
 }
 
 // Literals lists the partitions, regions and accounts that the template's resources and outputs name literally.

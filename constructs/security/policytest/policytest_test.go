@@ -58,6 +58,8 @@ func TestLiterals(t *testing.T) {
 		{`arn:aws:s3:::b`, 1},
 		{`arn:aws-cn:iam::111122223333:root`, 2},
 		{`s3.eu-west-1.amazonaws.com`, 1},
+		{`owner 111122223333`, 1},
+		{`1111222233334`, 0},
 		{`logs.${AWS::Region}.${AWS::URLSuffix}`, 0},
 	}
 	for _, tt := range tests {
@@ -65,5 +67,8 @@ func TestLiterals(t *testing.T) {
 		if len(got) != tt.want {
 			t.Errorf("%s: want %d, got %q", tt.give, tt.want, got)
 		}
+	}
+	if got := Literals(map[string]any{"Resources": map[string]any{"Limit": 107374182400.0}}); len(got) > 0 {
+		t.Errorf("want numbers left alone, got %q", got)
 	}
 }
