@@ -199,7 +199,7 @@ func (a *Arrivals) newReconcile() {
 	})
 	// Lambda would take the continuations for a runaway loop after sixteen of them.
 	a.reconcile.Node().DefaultChild().(awslambda.CfnFunction).SetRecursiveLoop(jsii.String("Allow"))
-	handler.OnSchedule(a, "Daily", a.reconcile, a.props.ReconcileEvery, map[string]string{"action": contract.ActionReconcile})
+	handler.OnSchedule(a, "ReconcileSchedule", a.reconcile, a.props.ReconcileEvery, map[string]string{"action": contract.ActionReconcile})
 }
 
 func (a *Arrivals) logGroup(id string) awslogs.ILogGroup {

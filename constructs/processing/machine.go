@@ -6,6 +6,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsstepfunctions"
+	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/strata-cdk/strata/constructs/internal/check"
@@ -28,9 +29,11 @@ func (p *Pipeline) newMachine() *machine {
 	role := p.machineRole()
 	timeout := p.props.JobTimeout + queueing
 	substitutions := map[string]any{
-		"Partition":      awscdk.Stack_Of(p).Partition(),
+		// Whole ARNs, since linters know a placeholder only where it is the whole value.
+		"InvokeFunction": p.integration("lambda:invoke"),
 		"RecordFunction": p.record.FunctionArn(),
 		"RefineJob":      jsii.String(p.refine.Name()),
+		"StartJobRun":    p.integration("glue:startJobRun.sync"),
 	}
 	if p.publish != nil {
 		timeout += p.props.JobTimeout
@@ -54,7 +57,7 @@ func (p *Pipeline) newMachine() *machine {
 		TracingConfiguration: &awsstepfunctions.CfnStateMachine_TracingConfigurationProperty{Enabled: jsii.Bool(true)},
 	})
 	// Step Functions checks that the role may write to the log when the state machine is made.
-	resource.Node().AddDependency(role)
+	resource.Node().AddDependency(role.Node().FindChild(jsii.String("DefaultPolicy")))
 	m := &machine{arn: *resource.Ref(), resource: resource}
 	handler.OnEvent(p, "Ended", p.record, map[string]any{
 		"source":      []string{"aws.states"},
@@ -65,6 +68,11 @@ func (p *Pipeline) newMachine() *machine {
 		},
 	}, p.undelivered)
 	return m
+}
+
+// integration is the ARN by which a task names an integrated service.
+func (p *Pipeline) integration(call string) *string {
+	return jsii.String("arn:" + *awscdk.Stack_Of(p).Partition() + ":states:::" + call)
 }
 
 func (p *Pipeline) machineRole() awsiam.Role {
@@ -91,9 +99,21 @@ func (p *Pipeline) machineRole() awsiam.Role {
 	return role
 }
 
-// grantStart lets grantee start executions and see how they ended.
-func (m *machine) grantStart(grantee awsiam.IGrantable) {
+// grantStart lets grantee start executions of this machine and see whether one still runs. Executions are named when
+// they start.
+func (m *machine) grantStart(grantee constructs.IConstruct, principal awsiam.IGrantable) {
+	executions := awscdk.Stack_Of(m.resource).FormatArn(&awscdk.ArnComponents{
+		Service: jsii.String("states"), Resource: jsii.String("execution"), ArnFormat: awscdk.ArnFormat_COLON_RESOURCE_NAME,
+		ResourceName: jsii.String(*m.resource.AttrName() + ":*"),
+	})
 	awsiam.Grant_AddToPrincipal(&awsiam.GrantOnPrincipalOptions{
-		Grantee: grantee, Actions: jsii.Strings("states:StartExecution"), ResourceArns: jsii.Strings(m.arn),
+		Grantee: principal, Actions: jsii.Strings("states:StartExecution"), ResourceArns: jsii.Strings(m.arn),
+	})
+	awsiam.Grant_AddToPrincipal(&awsiam.GrantOnPrincipalOptions{
+		Grantee: principal, Actions: jsii.Strings("states:DescribeExecution"), ResourceArns: &[]*string{executions},
+	})
+	security.Accept(grantee, security.Finding{
+		Rule: "AwsSolutions-IAM5", AppliesTo: []string{`/^Resource::.*:execution:<[A-Za-z0-9]+\.Name>:\*$/g`},
+		Reason: "Executions are named when they start; the statement ends at those of one state machine.",
 	})
 }

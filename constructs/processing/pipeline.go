@@ -108,7 +108,7 @@ func (p *Pipeline) newDispatch() {
 	c.Raw.GrantReadVersions(p.dispatch)
 	c.Artifacts.GrantRead(p.dispatch, storage.Batches, storage.Manifests, storage.Runs)
 	c.Artifacts.GrantPut(p.dispatch, storage.Batches, storage.Manifests, storage.Runs)
-	p.machine.grantStart(p.dispatch)
+	p.machine.grantStart(p.dispatch.Role(), p.dispatch)
 	p.wake.Feed(p.dispatch, "Wake", 1, 0, 0)
 	handler.OnSchedule(p, "Sweep", p.dispatch, c.SweepEvery, map[string]string{"action": contract.ActionSweep})
 }
