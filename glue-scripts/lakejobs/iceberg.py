@@ -1,0 +1,180 @@
+"""Iceberg tables of the lake's catalog: history, and commits that are refused once the table has moved.
+
+A write is staged (a snapshot that main does not show), then published by a compare-and-set of the table's metadata: main
+must still be the snapshot the write was computed against. Iceberg's own cherry-pick would let an append pass after main
+has moved, and refuses a second publication under one wap.id, which a forced rerun may need.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Self
+
+from py4j.protocol import Py4JJavaError
+from pyspark.java_gateway import ensure_callback_server_started
+from pyspark.sql import DataFrame, SparkSession
+
+CATALOG = "glue_catalog"
+BATCH_PROPERTY = "strata.batch-id"
+COUNTS_PROPERTY = "strata.counts"
+
+_STAGING_PROPERTY = "strata.staging-id"
+_NEWEST = 25
+
+
+class Moved(Exception):
+    """The table has changed since the write was computed; nothing was published."""
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A snapshot of main's history and its summary."""
+
+    snapshot: str
+    summary: dict[str, str]
+
+
+class Table:
+    """A table that exists. Snapshot ids are decimal text, as the ledger holds them."""
+
+    def __init__(self, spark: SparkSession, name: str) -> None:
+        self.spark = spark
+        self.name = name
+        self._java = spark._jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(spark._jsparkSession, name)
+
+    @classmethod
+    def load(cls, spark: SparkSession, name: str) -> Self | None:
+        """The table as the catalog has it now, or None."""
+        if not spark.catalog.tableExists(name):
+            return None
+        spark.sql(f"REFRESH TABLE {name}")
+        return cls(spark, name)
+
+    def refresh(self) -> None:
+        self._java.refresh()
+
+    @property
+    def main(self) -> str | None:
+        """The current snapshot, None while the table has none."""
+        snapshot = self._java.currentSnapshot()
+        return None if snapshot is None else str(snapshot.snapshotId())
+
+    def commit(self) -> Commit | None:
+        """The current snapshot with its summary."""
+        snapshot = self._java.currentSnapshot()
+        return None if snapshot is None else Commit(str(snapshot.snapshotId()), dict(snapshot.summary()))
+
+    def published(self, batch: str) -> Commit | None:
+        """The newest commit of this batch in main's history."""
+        snapshot = self._java.currentSnapshot()
+        while snapshot is not None:
+            if snapshot.summary().get(BATCH_PROPERTY) == batch:
+                return Commit(str(snapshot.snapshotId()), dict(snapshot.summary()))
+            parent = snapshot.parentId()
+            snapshot = None if parent is None else self._java.snapshot(parent)
+        return None
+
+    @property
+    def properties(self) -> dict[str, str]:
+        return dict(self._java.properties())
+
+    def columns(self) -> dict[str, str]:
+        """Column names and types, in order."""
+        return {f.name: f.dataType.simpleString() for f in self.spark.table(self.name).schema.fields}
+
+    def read(self, snapshot: str) -> DataFrame:
+        return self.spark.read.option("snapshot-id", snapshot).table(self.name)
+
+    def stage_frame(self, frame: DataFrame, wap_id: str, properties: dict[str, str], replace: Any = None) -> str:
+        """Stages the frame's rows: appended, or in place of the rows that satisfy `replace`. Returns the snapshot."""
+
+        def write(tagged: dict[str, str]) -> None:
+            writer = frame.writeTo(self.name)
+            for name, value in tagged.items():
+                writer = writer.option(f"snapshot-property.{name}", value)
+            if replace is None:
+                writer.append()
+            else:
+                writer.overwrite(replace)
+
+        return self._stage(write, wap_id, properties)
+
+    def stage_sql(self, statement: str, wap_id: str, properties: dict[str, str]) -> str:
+        """Stages what a MERGE writes. Returns the snapshot."""
+        return self._stage(lambda tagged: _run_tagged(self.spark, statement, tagged), wap_id, properties)
+
+    def publish(self, staged: str, expected: str | None) -> None:
+        """Makes the staged snapshot main. Raises Moved unless main is still `expected` and nothing else changed."""
+        operations = self._java.operations()
+        operations.refresh()
+        base = operations.current()
+        current = base.currentSnapshot()
+        if (None if current is None else str(current.snapshotId())) != expected:
+            raise Moved(f"{self.name}: main is no longer snapshot {expected}")
+        parent = base.snapshot(int(staged)).parentId()
+        if (None if parent is None else str(parent)) != expected:
+            raise Moved(f"{self.name}: snapshot {staged} was staged on {parent}, not on {expected}")
+        builder = self.spark._jvm.org.apache.iceberg.TableMetadata.buildFrom(base)
+        updated = builder.setBranchSnapshot(int(staged), "main").build()
+        try:
+            operations.commit(base, updated)
+        except Py4JJavaError as error:
+            if "CommitFailedException" in error.java_exception.getClass().getName():
+                raise Moved(f"{self.name}: {error.java_exception.getMessage()}") from error
+            raise
+        self._java.refresh()
+
+    def _stage(self, write: Callable[[dict[str, str]], None], wap_id: str, properties: dict[str, str]) -> str:
+        nonce = str(uuid.uuid4())
+        with _wap(self.spark, wap_id):
+            write({**properties, _STAGING_PROPERTY: nonce})
+        self._java.refresh()
+        snapshots = self._java.operations().current().snapshots()
+        for i in range(snapshots.size() - 1, max(snapshots.size() - 1 - _NEWEST, -1), -1):
+            snapshot = snapshots.get(i)
+            if snapshot.summary().get(_STAGING_PROPERTY) == nonce:
+                return str(snapshot.snapshotId())
+        raise RuntimeError(f"{self.name}: the staged write left no snapshot")
+
+
+@contextmanager
+def _wap(spark: SparkSession, wap_id: str) -> Iterator[None]:
+    spark.conf.set("spark.wap.id", wap_id)
+    try:
+        yield
+    finally:
+        spark.conf.unset("spark.wap.id")
+
+
+class _Statement:
+    """A Java Callable that runs one SQL statement."""
+
+    def __init__(self, spark: SparkSession, statement: str) -> None:
+        self._spark, self._statement = spark, statement
+        self.error: Exception | None = None
+
+    def call(self) -> None:
+        try:
+            self._spark.sql(self._statement)
+        except Exception as error:
+            self.error = error
+
+    class Java:
+        implements = ("java.util.concurrent.Callable",)
+
+
+def _run_tagged(spark: SparkSession, statement: str, properties: dict[str, str]) -> None:
+    """Runs SQL whose commit carries the properties; SQL has no option for them, only Iceberg's Java API does."""
+    ensure_callback_server_started(spark.sparkContext._gateway)
+    jvm = spark._jvm
+    values = jvm.java.util.HashMap()
+    for name, value in properties.items():
+        values.put(name, value)
+    body = _Statement(spark, statement)
+    failure = jvm.java.lang.Class.forName("java.lang.RuntimeException")
+    jvm.org.apache.iceberg.spark.CommitMetadata.withCommitProperties(values, body, failure)
+    if body.error is not None:
+        raise body.error

@@ -1,0 +1,251 @@
+"""The manifest: what the lake's declarations say, as the constructs write it (schema version 1)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from lakejobs.shapes import Fields, ShapeError
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Range:
+    """Accepts values from `minimum` to `maximum`, both included; None leaves that side open."""
+
+    minimum: str | None
+    maximum: str | None
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """Accepts the listed values only."""
+
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """Accepts text in which the regular expression is found."""
+
+    regex: str
+
+
+Rule = Range | OneOf | Pattern
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    type: str
+    doc: str
+    required: bool
+    classification: str
+    protect: str
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True)
+class Format:
+    """`kind` is csv or parquet; the other fields are None for parquet."""
+
+    kind: str
+    header: bool | None
+    delimiter: str | None
+    null_value: str | None
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A batch is blocked above `max_quarantined_share` (0 to 1, of the rows read) or below `min_rows` rows read."""
+
+    max_quarantined_share: float | None
+    min_rows: int | None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    id: str
+    domain: str
+    name: str
+    owner: str
+    doc: str
+    load: str
+    keys: tuple[str, ...]
+    sequence: str | None
+    format: Format
+    columns: tuple[Column, ...]
+    unique_key: bool
+    gate: Gate
+    cleaned_database: str
+    quarantine_database: str
+    freshness_seconds: int | None
+
+    @property
+    def stored(self) -> tuple[Column, ...]:
+        """The columns of the cleaned table, in declared order."""
+        return tuple(c for c in self.columns if c.protect != "drop")
+
+    @property
+    def hashed(self) -> tuple[str, ...]:
+        return tuple(c.name for c in self.columns if c.protect == "hash")
+
+
+@dataclass(frozen=True)
+class Landing:
+    prefix: str
+    dataset: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Model:
+    id: str
+    domain: str
+    name: str
+    doc: str
+    database: str
+    sql: str
+    inputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    lake: str
+    operations_database: str
+    datasets: tuple[Dataset, ...]
+    landing: tuple[Landing, ...]
+    models: tuple[Model, ...]
+
+    @classmethod
+    def from_json(cls, text: bytes | str) -> Manifest:
+        """Reads a manifest. Raises ShapeError with the path of the first field that is not as agreed."""
+        return _manifest(json.loads(text), "manifest")
+
+    @classmethod
+    def from_pinned(cls, text: bytes, sha256: str) -> Manifest:
+        """Reads a manifest that must have this SHA-256 (lower-case hex)."""
+        found = hashlib.sha256(text).hexdigest()
+        if found != sha256:
+            raise ShapeError(f"manifest {sha256}: its content has SHA-256 {found}; it was changed after it was stored")
+        return cls.from_json(text)
+
+    def dataset(self, dataset_id: str) -> Dataset:
+        for d in self.datasets:
+            if d.id == dataset_id:
+                return d
+        raise ShapeError(f"manifest: no dataset {dataset_id!r}; declared: {', '.join(d.id for d in self.datasets)}")
+
+
+def _rule(value: Any, path: str) -> Rule:
+    f = Fields(value, path)
+    kind = f.choice("kind", ("range", "set", "pattern"))
+    rule: Rule
+    if kind == "range":
+        rule = Range(f.optional("min", str), f.optional("max", str))
+    elif kind == "set":
+        rule = OneOf(f.texts("values"))
+    else:
+        rule = Pattern(f.take("regex", str))
+    f.done()
+    return rule
+
+
+def _column(value: Any, path: str) -> Column:
+    f = Fields(value, path)
+    column = Column(
+        name=f.take("name", str),
+        type=f.take("type", str),
+        doc=f.take("doc", str),
+        required=f.take("required", bool),
+        classification=f.choice("class", ("internal", "public", "personal")),
+        protect=f.choice("protect", ("none", "hash", "drop")),
+        rules=f.each("rules", _rule),
+    )
+    f.done()
+    return column
+
+
+def _format(value: Any, path: str) -> Format:
+    f = Fields(value, path)
+    result = Format(
+        kind=f.choice("kind", ("csv", "parquet")),
+        header=f.optional("header", bool),
+        delimiter=f.optional("delimiter", str),
+        null_value=f.optional("null_value", str),
+    )
+    f.done()
+    if result.kind == "csv" and (result.header is None or result.delimiter is None or result.null_value is None):
+        raise ShapeError(f"{path}: csv needs header, delimiter and null_value")
+    return result
+
+
+def _gate(value: Any, path: str) -> Gate:
+    f = Fields(value, path)
+    gate = Gate(f.number("max_quarantined_share"), f.optional("min_rows", int))
+    f.done()
+    return gate
+
+
+def _dataset(value: Any, path: str) -> Dataset:
+    f = Fields(value, path)
+    dataset = Dataset(
+        id=f.take("id", str),
+        domain=f.take("domain", str),
+        name=f.take("name", str),
+        owner=f.take("owner", str),
+        doc=f.take("doc", str),
+        load=f.choice("load", ("append", "upsert")),
+        keys=f.texts("keys"),
+        sequence=f.optional("sequence", str),
+        format=f.one("format", _format),
+        columns=f.each("columns", _column),
+        unique_key=f.take("unique_key", bool),
+        gate=f.one("gate", _gate),
+        cleaned_database=f.take("cleaned_database", str),
+        quarantine_database=f.take("quarantine_database", str),
+        freshness_seconds=f.optional("freshness_seconds", int),
+    )
+    f.done()
+    if (dataset.load == "upsert") != (dataset.sequence is not None):
+        raise ShapeError(f"{path}.sequence: upsert needs one and append has none")
+    return dataset
+
+
+def _landing(value: Any, path: str) -> Landing:
+    f = Fields(value, path)
+    landing = Landing(f.take("prefix", str), f.take("dataset", str), f.take("source", str))
+    f.done()
+    return landing
+
+
+def _model(value: Any, path: str) -> Model:
+    f = Fields(value, path)
+    model = Model(
+        id=f.take("id", str),
+        domain=f.take("domain", str),
+        name=f.take("name", str),
+        doc=f.take("doc", str),
+        database=f.take("database", str),
+        sql=f.take("sql", str),
+        inputs=f.texts("inputs"),
+    )
+    f.done()
+    return model
+
+
+def _manifest(value: Any, path: str) -> Manifest:
+    f = Fields(value, path)
+    f.version(SCHEMA_VERSION)
+    manifest = Manifest(
+        lake=f.take("lake", str),
+        operations_database=f.take("operations_database", str),
+        datasets=f.each("datasets", _dataset),
+        landing=f.each("landing", _landing),
+        models=f.each("models", _model),
+    )
+    f.done()
+    return manifest

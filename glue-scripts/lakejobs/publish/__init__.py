@@ -1,0 +1,1 @@
+"""Curated tables: SQL models over cleaned tables, rebuilt when their inputs change."""

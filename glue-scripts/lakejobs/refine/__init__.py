@@ -1,0 +1,1 @@
+"""From raw objects to the cleaned table, batch by batch."""

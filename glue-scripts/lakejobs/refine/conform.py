@@ -1,0 +1,70 @@
+"""Judges rows of text against the declaration: types, rules, protection.
+
+Out come `_object`, `_line`, `_reasons` (why a row is not accepted, sorted; empty if it is), `_key` (the key's text as a
+struct) and the stored columns as the table has them.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from lakejobs.manifest import Column as Declared
+from lakejobs.manifest import Dataset, OneOf, Pattern, Range, Rule
+from lakejobs.refine.grammar import literal, parse, text_of
+from lakejobs.refine.protect import HashKey, keyed_hash, with_pads
+from lakejobs.refine.rows import LINE, MALFORMED, OBJECT, text_column
+
+REASONS, KEY = "_reasons", "_key"
+
+
+def conform(rows: DataFrame, dataset: Dataset, key: HashKey | None) -> DataFrame:
+    """One row per record. `key` is needed if the dataset hashes a column."""
+    values = [parse(text_column(c.name), c.type).alias(c.name) for c in dataset.columns]
+    texts = [F.col(text_column(c.name)) for c in dataset.columns]
+    typed = rows.select(OBJECT, LINE, MALFORMED, *texts, *values)
+    found = [F.when(fault, F.lit(reason)) for column in dataset.columns for reason, fault in _faults(column)]
+    reasons = F.array_sort(F.array_compact(F.array(*found))) if found else F.array().cast("array<string>")
+    reasons = F.when(F.col(MALFORMED), F.array(F.lit("malformed"))).otherwise(reasons)
+    record_key = F.struct(*[F.col(text_column(k)).alias(k) for k in dataset.keys])
+    if key is not None and dataset.hashed:
+        typed = with_pads(typed, key)
+    stored = [_stored(column).alias(column.name) for column in dataset.stored]
+    return typed.select(OBJECT, LINE, reasons.alias(REASONS), record_key.alias(KEY), *stored)
+
+
+def _stored(column: Declared) -> Column:
+    value = F.col(column.name)
+    return keyed_hash(text_of(value, column.type)) if column.protect == "hash" else value
+
+
+def _faults(column: Declared) -> list[tuple[str, Column]]:
+    text, value = F.col(text_column(column.name)), F.col(column.name)
+    faults = []
+    if column.type != "string":
+        faults.append((f"type:{column.name}", text.isNotNull() & value.isNull()))
+    if column.required:
+        faults.append((f"required:{column.name}", text.isNull()))
+    by_kind: dict[str, Column] = {}
+    for rule in column.rules:
+        kind, fault = _broken(rule, column)
+        by_kind[kind] = by_kind[kind] | fault if kind in by_kind else fault
+    faults += [(f"{kind}:{column.name}", fault) for kind, fault in by_kind.items()]
+    return faults
+
+
+def _broken(rule: Rule, column: Declared) -> tuple[str, Column]:
+    """The rule's kind, and the condition under which a value breaks it. NULL breaks none."""
+    value = F.col(column.name)
+    if isinstance(rule, Range):
+        fault = F.lit(False)
+        if rule.minimum is not None:
+            fault = fault | (value < literal(rule.minimum, column.type))
+        if rule.maximum is not None:
+            fault = fault | (value > literal(rule.maximum, column.type))
+        return "range", fault
+    if isinstance(rule, OneOf):
+        return "set", ~value.isin(*[literal(v, column.type) for v in rule.values])
+    if isinstance(rule, Pattern):
+        return "pattern", ~value.rlike(rule.regex)
+    raise TypeError(f"rule {rule!r} of column {column.name} is not known")

@@ -1,0 +1,98 @@
+"""The refine job: every batch of one run, each to its own outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyspark.sql import SparkSession
+
+from lakejobs.arguments import RefineArguments
+from lakejobs.aws import Clients
+from lakejobs.clock import Clock, utc_now
+from lakejobs.errors import BatchFailed, JobFailed, LeaseLost, describe, is_infrastructure
+from lakejobs.events import log
+from lakejobs.heartbeat import Heartbeat
+from lakejobs.ledger import OPEN_STATES, Lease, Ledger, Outcome
+from lakejobs.lists import FrozenList, Run, RunBatch
+from lakejobs.manifest import Manifest
+from lakejobs.refine.batch import BatchWork, Unread, Workshop
+from lakejobs.refine.outcome import OUTCOMES
+from lakejobs.session import open_session
+from lakejobs.shapes import ShapeError
+
+
+def main(argv: Sequence[str]) -> None:
+    """Runs the job. Raises if a batch was left without an outcome."""
+    arguments = RefineArguments.parse(argv)
+    refine(open_session(), arguments, Clients())
+
+
+def refine(spark: SparkSession, arguments: RefineArguments, clients: Clients, now: Clock = utc_now) -> None:
+    """Takes the run's batches one after another, by dataset and then in the run's order; a bad one fails alone.
+
+    Raises JobFailed, naming each batch that a lost lease or a failing service left without an outcome.
+    """
+    run = Run.from_json(clients.read(arguments.run_uri))
+    ledger = Ledger(clients.dynamodb, arguments.ledger_table, arguments.lease_seconds, now)
+    leases = {b.dataset: Lease(b.dataset, run.name, b.token) for b in run.batches}
+    left: list[str] = []
+    with Heartbeat(ledger, leases.values(), arguments.lease_seconds) as heartbeat:
+        shop = Workshop(spark, arguments, clients, ledger, heartbeat)
+        lost: set[str] = set()
+        for item in sorted(run.batches, key=lambda b: b.dataset):
+            if item.dataset in lost:
+                left.append(f"{item.batch} of {item.dataset}: its lease is lost")
+                continue
+            try:
+                _refine_batch(shop, run, item, leases[item.dataset])
+            except LeaseLost as error:
+                lost.add(item.dataset)
+                left.append(f"{item.batch} of {item.dataset}: {error}")
+                log("batch left", batch=item.batch, dataset=item.dataset, error=describe(error))
+            except Exception as error:
+                left.append(f"{item.batch} of {item.dataset}: {describe(error)}")
+                log("batch left", batch=item.batch, dataset=item.dataset, error=describe(error))
+    if left:
+        raise JobFailed("batches without an outcome: " + "; ".join(left))
+
+
+def _refine_batch(shop: Workshop, run: Run, item: RunBatch, lease: Lease) -> None:
+    shop.heartbeat.check(lease)
+    record = shop.ledger.start(item.batch, lease)
+    if record.state not in OPEN_STATES:
+        log("batch has an outcome already", batch=item.batch, dataset=item.dataset, state=record.state)
+        return
+    log("batch started", batch=item.batch, dataset=item.dataset, run=run.name)
+    try:
+        work = BatchWork(shop, _manifest(shop, item).dataset(item.dataset), _frozen(shop, item), lease, record)
+        outcome = work.run()
+    except Unread as failed:
+        unreadable = failed.source.unreadable
+        outcome = Outcome("failed", _no_counts(), 0, unreadable, code=failed.code, reason=failed.reason)
+    except BatchFailed as failed:
+        outcome = Outcome("failed", _no_counts(), 0, code=failed.code, reason=failed.reason)
+    except LeaseLost:
+        raise
+    except Exception as error:
+        if is_infrastructure(error):
+            raise
+        outcome = Outcome("failed", _no_counts(), 0, code="error", reason=describe(error))
+    shop.ledger.finish(item.batch, item.dataset, lease, outcome)
+    log("batch finished", batch=item.batch, dataset=item.dataset, state=outcome.state, code=outcome.code,
+        reason=outcome.reason, counts=outcome.counts, snapshot=outcome.snapshot)  # fmt: skip
+
+
+def _no_counts() -> dict[str, int]:
+    return dict.fromkeys(("read", *OUTCOMES), 0)
+
+
+def _manifest(shop: Workshop, item: RunBatch) -> Manifest:
+    text = shop.clients.read(f"s3://{shop.arguments.artifacts_bucket}/manifests/{item.manifest}.json")
+    return Manifest.from_pinned(text, item.manifest)
+
+
+def _frozen(shop: Workshop, item: RunBatch) -> FrozenList:
+    frozen = FrozenList.from_json(shop.clients.read(item.list_uri))
+    if (frozen.batch, frozen.dataset) != (item.batch, item.dataset):
+        raise ShapeError(f"{item.list_uri} lists batch {frozen.batch} of {frozen.dataset}, not {item.batch}")
+    return frozen

@@ -1,0 +1,65 @@
+"""Counts of a classified batch, the conservation law and the gate."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+
+from lakejobs.errors import BatchFailed
+from lakejobs.manifest import Gate
+from lakejobs.refine.classify import EFFECTIVE, OUTCOME
+from lakejobs.refine.conform import REASONS
+
+OUTCOMES = (
+    "inserted", "updated", "deleted", "unchanged", "superseded", "stale", "duplicate", "quarantined", "blocked"
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many rows were read, what became of them, and why the refused ones were."""
+
+    counts: dict[str, int]
+    reasons: dict[str, int]
+
+    @property
+    def effective(self) -> int:
+        """Rows the table has to take."""
+        return sum(self.counts[name] for name in EFFECTIVE)
+
+
+def tally(classified: DataFrame | None, read: int) -> Tally:
+    """Counts a classified batch in one pass. Raises BatchFailed unless every row read has exactly one outcome."""
+    counts, reasons = Counter(), Counter()
+    groups = [] if classified is None else classified.groupBy(OUTCOME, REASONS).count().collect()
+    for group in groups:
+        counts[group[OUTCOME]] += group["count"]
+        if group[OUTCOME] == "quarantined":
+            reasons.update(dict.fromkeys(group[REASONS], group["count"]))
+    if counts.total() != read:
+        found = ", ".join(f"{name} {n}" for name, n in sorted(counts.items())) or "nothing"
+        raise BatchFailed(
+            "error", f"the survey counted {read} records and the outcomes sum to {counts.total()} ({found})"
+        )
+    return Tally({"read": read, **{name: counts[name] for name in OUTCOMES}}, dict(sorted(reasons.items())))
+
+
+def blocked(counts: dict[str, int]) -> dict[str, int]:
+    """The counts of a blocked batch: every row read counts as blocked."""
+    return {"read": counts["read"], **dict.fromkeys(OUTCOMES, 0), "blocked": counts["read"]}
+
+
+def gate_reason(gate: Gate, counts: dict[str, int]) -> str | None:
+    """Why the gate blocks the batch, with the figures; None if it passes."""
+    read, quarantined = counts["read"], counts["quarantined"]
+    found = []
+    if gate.min_rows is not None and read < gate.min_rows:
+        found.append(f"{read} rows read, at least {gate.min_rows} are needed")
+    if gate.max_quarantined_share is not None and read and quarantined / read > gate.max_quarantined_share:
+        found.append(
+            f"{quarantined} of {read} rows quarantined ({quarantined / read:.4f}),"
+            f" at most a share of {gate.max_quarantined_share} is accepted"
+        )
+    return "; ".join(found) or None

@@ -1,0 +1,145 @@
+"""Where a batch's bytes are read from: its objects surveyed, and copies made of versions that are no longer current."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from pyspark import cloudpickle
+from pyspark.sql import SparkSession
+
+from lakejobs.aws import executor_settings
+from lakejobs.ledger import Outcome, Unreadable
+from lakejobs.lists import FrozenList, Object
+from lakejobs.manifest import Dataset
+from lakejobs.refine import survey
+from lakejobs.refine.outcome import Tally
+from lakejobs.refine.rows import Readable
+
+# Keys that every file system client passes on unchanged; others are read from a copy.
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9._=-]+(?:/[A-Za-z0-9._=-]+)*")
+_DOTS = re.compile(r"(?:^|/)\.\.?(?:/|$)")
+_THREADS = 16
+
+cloudpickle.register_pickle_by_value(survey)
+
+
+@dataclass(frozen=True)
+class Source:
+    """What was found of a frozen list. Objects are in the order of key and version."""
+
+    readable: tuple[Readable, ...]
+    unreadable: tuple[Unreadable, ...]
+    undeclared: tuple[str, ...]
+
+    @property
+    def records(self) -> int:
+        """Records in readable objects, counted apart from Spark's readers."""
+        return sum(item.records for item in self.readable)
+
+    def outcome(self, state: str, found: Tally, **more: Any) -> Outcome:
+        """The batch's outcome with what the survey found."""
+        return Outcome(
+            state=state,
+            counts=found.counts,
+            objects_read=len(self.readable),
+            unreadable=self.unreadable,
+            undeclared=self.undeclared,
+            reasons=found.reasons,
+            **more,
+        )
+
+
+def survey_source(spark: SparkSession, dataset: Dataset, frozen: FrozenList) -> Source:
+    """Surveys every object of the list in the executors."""
+    objects = sorted(frozen.objects, key=lambda o: (o.key.encode(), o.version.encode()))
+    form = {
+        "kind": dataset.format.kind,
+        "header": dataset.format.header,
+        "delimiter": dataset.format.delimiter,
+        "columns": [(c.name, c.type) for c in dataset.columns],
+    }
+    items = [
+        (i, {"bucket": o.bucket, "key": o.key, "version": o.version, "size": o.size}) for i, o in enumerate(objects)
+    ]
+    context = spark.sparkContext
+    slices = max(1, min(len(items), 2 * context.defaultParallelism))
+    found = dict(
+        context.parallelize(items, slices)
+        .mapPartitions(partial(survey.survey_partition, executor_settings(), form))
+        .collect()
+    )
+    declared = {c.name for c in dataset.columns}
+    readable, unreadable, undeclared = [], [], set()
+    for position, item in enumerate(objects):
+        result = found[position]
+        if result["error"]:
+            unreadable.append(Unreadable(item, result["error"]))
+            continue
+        undeclared.update(n for n in result["names"] if n not in declared)
+        readable.append(_readable(item, position, result))
+    return Source(tuple(readable), tuple(unreadable), tuple(sorted(undeclared)))
+
+
+def _readable(item: Object, position: int, result: dict[str, Any]) -> Readable:
+    return Readable(
+        object=item,
+        position=position,
+        uri=f"s3://{item.bucket}/{item.key}",
+        direct=result["current"] and bool(_PLAIN_KEY.fullmatch(item.key)) and not _DOTS.search(item.key),
+        records=result["records"],
+        header=result["header"],
+        repeats=result["repeats"],
+        names=tuple(result["names"]) if result["header"] is not None else (),
+        layout=tuple((name, kind) for name, kind in result["layout"]),
+    )
+
+
+def settle(s3: Any, source: Source, bucket: str, batch: str) -> Source:
+    """Copies what cannot be read in place to the batch's folder in the artifacts bucket, by version id."""
+
+    def place(item: Readable) -> Readable:
+        if item.direct or not item.records:
+            return item
+        key = f"batches/{batch}/objects/{item.object.hash}/{_safe_name(item.object.key)}"
+        origin = {"Bucket": item.object.bucket, "Key": item.object.key, "VersionId": item.object.version}
+        s3.copy(origin, bucket, key)
+        return replace(item, uri=f"s3://{bucket}/{key}")
+
+    return replace(source, readable=tuple(_each(place, source.readable)))
+
+
+def _safe_name(key: str) -> str:
+    """The key's base name in plain characters. Spark skips names that start with _ or a dot."""
+    name = re.sub(r"[^A-Za-z0-9._=-]", "_", key.rsplit("/", 1)[-1])
+    return name if name[:1] not in ("", "_", ".") else f"x{name}"
+
+
+def overwritten(s3: Any, source: Source) -> set[int]:
+    """Positions of objects read in place whose listed version is no longer the current one."""
+
+    def moved(item: Readable) -> bool:
+        if not item.direct or not item.records:
+            return False
+        return not survey.is_current(s3, item.object.bucket, item.object.key, item.object.version)
+
+    flags = _each(moved, source.readable)
+    return {item.position for item, flag in zip(source.readable, flags, strict=True) if flag}
+
+
+def not_in_place(source: Source, positions: Iterable[int]) -> Source:
+    """The source with these objects to be read from copies."""
+    away = set(positions)
+    items = [replace(r, direct=False) if r.position in away else r for r in source.readable]
+    return replace(source, readable=tuple(items))
+
+
+def _each(work: Any, items: Sequence[Readable]) -> list[Any]:
+    if not items:
+        return []
+    with ThreadPoolExecutor(min(_THREADS, len(items))) as pool:
+        return list(pool.map(work, items))
