@@ -244,3 +244,24 @@ func TestPropsChangeTheTemplate(t *testing.T) {
 		}
 	}
 }
+
+// TestGatesCanFail shows the checks of these tests a stack they must refuse, and that accepting a finding is narrow.
+func TestGatesCanFail(t *testing.T) {
+	stack := cdktest.NewStack(t)
+	reader := role(stack)
+	reader.AddToPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Actions: jsii.Strings("s3:GetObject"), Resources: jsii.Strings("arn:aws:s3:::lake/sales/*", "arn:aws:s3:::lake/hr/*"),
+	}))
+	security.AcceptGrant(reader, security.Finding{Rule: "AwsSolutions-IAM5", Reason: "Sales is known to be read.",
+		AppliesTo: []string{`/^Resource::.*\/sales\/\*$/g`}})
+	template := cdktest.Synth(t, stack)
+	if found := policytest.Literals(template); len(found) == 0 {
+		t.Error("want the literal partition found")
+	}
+	if found := policytest.Nag(stack); len(found) != 1 || !strings.Contains(found[0], "hr/*") {
+		t.Errorf("want the finding that was not accepted, and only it, got %q", found)
+	}
+	if n := len(policytest.Suppressions(template)); n != 1 {
+		t.Errorf("want one accepted finding, got %d", n)
+	}
+}

@@ -35,7 +35,10 @@ func Statements(template map[string]any, cfnType, idPrefix string) []string {
 
 func line(statement map[string]any) string {
 	text := fmt.Sprintf("%s %s on %s", statement["Effect"], joined(statement["Action"]), joined(statement["Resource"]))
-	if p, ok := statement["Principal"].(map[string]any); ok {
+	switch p := statement["Principal"].(type) {
+	case string:
+		text += " by " + p
+	case map[string]any:
 		var names []string
 		for kind, who := range p {
 			names = append(names, kind+" "+joined(who))
