@@ -16,7 +16,8 @@ import (
 //
 // The models come in dependency order, ties by id. The error lists every problem at once, with paths ["<file>"]: names,
 // an empty or second statement, a table that is not named by a reference, text that gives another result on another day
-// or run, cycles, and ids used twice. That references name declared datasets is judged by NewManifest, which knows them.
+// or run, cycles, and ids used twice. What could be read comes with the error, in no useful order, so that what refers
+// to it can still be judged. That references name declared datasets is judged by NewManifest, which knows them.
 func Models(tree fs.FS) ([]Model, error) {
 	if tree == nil {
 		return nil, nil
@@ -44,10 +45,12 @@ func Models(tree fs.FS) ([]Model, error) {
 		ids[m.path()] = m.ID
 	}
 	l.Under("", Unique(ids))
+	ordered, err := order(models)
+	l.Under("", err)
 	if l.Err() != nil {
-		return nil, l.Err()
+		return models, l.Err()
 	}
-	return order(models)
+	return ordered, nil
 }
 
 // path names the model in problems: by its file, or by its id when it did not come from one.

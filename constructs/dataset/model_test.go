@@ -74,7 +74,7 @@ func TestModelFilesAreRejected(t *testing.T) {
 		"joined table":   {"sales/a.sql", "SELECT * FROM " + ref + " a LEFT JOIN `x` ON true", []string{"line 1: table x is not"}},
 		"listed table":   {"sales/a.sql", "SELECT * FROM " + ref + " a, x WHERE y IN (1, 2)", []string{"line 1: table x is not"}},
 		"nested table":   {"sales/a.sql", "SELECT (SELECT max(a) FROM x) FROM ((" + ref + " JOIN y USING (a)))", []string{"line 1: table x", "line 1: table y"}},
-		"other template": {"sales/a.sql", "SELECT {{ var('x') }} FROM " + ref + " {% if %}", []string{"line 1: only {{ ref(", "line 1: only {{ ref("}},
+		"other template": {"sales/a.sql", "SELECT {{ var('x') }} FROM " + ref + "\n{% if %}", []string{"line 1: only {{ ref(", "line 2: only {{ ref("}},
 		"hidden":         {"sales/a.sql", "SELECT '" + ref + "'\n-- FROM " + ref, []string{"line 1: a literal holds {{", "line 2: a comment holds {{"}},
 		"open literal":   {"sales/a.sql", "SELECT 'a\\'", []string{"line 1: a ' has no end"}},
 		"open comment":   {"sales/a.sql", "SELECT 1 /* /* */", []string{"line 1: a comment has no end"}},
@@ -129,6 +129,11 @@ func TestModelsAreJudgedTogether(t *testing.T) {
 	read := func(id string) string { return `SELECT * FROM {{ ref("` + id + `") }}` }
 	_, err := dataset.Models(tree(map[string]string{"a/m/x.sql": "SELECT 1", "b/m/x.sql": "SELECT 2"}))
 	wantProblems(t, err, `["b/m/x.sql"]: the id is taken by ["a/m/x.sql"]`)
+
+	found, err := dataset.Models(tree(map[string]string{"m/good.sql": "SELECT 1", "m/bad.sql": "SELECT rand()"}))
+	if wantProblems(t, err, `["m/bad.sql"]: line 1: rand()`); len(found) != 2 {
+		t.Errorf("the models that refer to a faulty one cannot be judged: got %v", found)
+	}
 
 	_, err = dataset.Models(tree(map[string]string{
 		"m/a.sql": read("m.b"), "m/b.sql": read("m.c"), "m/c.sql": read("m.a"), "m/d.sql": read("m.a"), "m/e.sql": read("m.e"), "m/f.sql": "SELECT 1",

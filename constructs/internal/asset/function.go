@@ -5,7 +5,9 @@ package asset
 import (
 	"crypto/sha256"
 	"fmt"
+	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
@@ -20,7 +22,7 @@ import (
 // the rehearsal can build the same source for the host.
 const ImportPathKey = "strata:go-import-path"
 
-var builder = &gobuild.Builder{Together: gobuild.Handlers}
+var builder = &gobuild.Builder{Together: gobuild.Handlers, Progress: os.Stderr, Patience: 3 * time.Second}
 
 // Handler is the import path of one of the library's own handlers: Handler("notice").
 func Handler(name string) string { return gobuild.Module + "/lambda/" + name }

@@ -86,12 +86,19 @@ func (l *List) Under(prefix string, err error) {
 	}
 }
 
-// Err is nil when nothing was added, else an *Error sorted by path.
+// Err is nil when nothing was added, else an *Error sorted by path. A problem that was found twice is told once.
 func (l *List) Err() error {
 	if len(l.problems) == 0 {
 		return nil
 	}
-	problems := append([]Problem(nil), l.problems...)
+	var problems []Problem
+	seen := map[Problem]bool{}
+	for _, p := range l.problems {
+		if !seen[p] {
+			problems = append(problems, p)
+		}
+		seen[p] = true
+	}
 	sort.SliceStable(problems, func(i, j int) bool { return less(problems[i].Path, problems[j].Path) })
 	return &Error{Problems: problems}
 }

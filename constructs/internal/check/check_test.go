@@ -14,6 +14,7 @@ func TestErrorListsEveryProblemSortedByPath(t *testing.T) {
 	l.Add("Columns[10].Name", "is missing", nil, "a name")
 	l.Add("Columns[2].Name", "is not a valid name", "A-B", "lower case")
 	l.Add("", "the file is empty", nil, "")
+	l.Add("Columns[10].Name", "is missing", nil, "a name") // found again by another layer
 	want := strings.Join([]string{
 		"3 problems:",
 		"  the file is empty",

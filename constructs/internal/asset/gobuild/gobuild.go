@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path"
@@ -15,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Error is a build that failed.
@@ -54,6 +56,10 @@ type Builder struct {
 	Together []string
 	// Env is added to the environment of the go command.
 	Env []string
+	// Progress is told when a build takes longer than Patience: the first one compiles what all handlers share.
+	// Default: nobody is told.
+	Progress io.Writer
+	Patience time.Duration
 
 	mu    sync.Mutex
 	built map[string]string
@@ -113,7 +119,7 @@ func (b *Builder) compile(out string, paths []string) error {
 	cmd.Env = append(cmd.Env, "GOOS=linux", "GOARCH=arm64", "GOARM64=v8.0", "CGO_ENABLED=0")
 	var printed bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &printed, &printed
-	err := cmd.Run()
+	err := b.run(cmd, len(paths))
 	switch {
 	case err == nil:
 		return nil
@@ -121,6 +127,20 @@ func (b *Builder) compile(out string, paths []string) error {
 		return &Error{ImportPaths: paths, Err: err, Hint: "put the go command on PATH: handlers are compiled at synth"}
 	}
 	return &Error{ImportPaths: paths, Err: err, Output: strings.TrimSpace(printed.String()), Hint: hint(printed.String())}
+}
+
+func (b *Builder) run(cmd *exec.Cmd, handlers int) error {
+	done := make(chan error, 1)
+	go func() { done <- cmd.Run() }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(b.Patience):
+	}
+	if b.Progress != nil {
+		fmt.Fprintf(b.Progress, "building %d Lambda handlers for linux/arm64; the first build takes about a minute\n", handlers)
+	}
+	return <-done
 }
 
 func hint(output string) string {

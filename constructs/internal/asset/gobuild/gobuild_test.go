@@ -11,10 +11,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	modzip "golang.org/x/mod/zip"
+	"time"
 
 	"golang.org/x/mod/module"
+	modzip "golang.org/x/mod/zip"
 
 	"github.com/strata-cdk/strata/constructs/internal/asset/gobuild"
 )
@@ -236,5 +236,21 @@ func TestMissingGoCommandIsNamed(t *testing.T) {
 	_, err := (&gobuild.Builder{}).Archive(library + "/lambda/one")
 	if err == nil || !strings.Contains(err.Error(), "put the go command on PATH") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestSlowBuildsSaySo(t *testing.T) {
+	bin := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(bin, "go"), []byte("#!/bin/sh\n/bin/sleep 0.3\nexit 1\n"), 0o755))
+	t.Setenv("PATH", bin)
+	for patience, want := range map[time.Duration]string{time.Millisecond: "building 1 Lambda handlers", time.Hour: ""} {
+		var told bytes.Buffer
+		b := &gobuild.Builder{Progress: &told, Patience: patience}
+		if _, err := b.Archive(library + "/lambda/one"); err == nil {
+			t.Fatal("a go command that fails was taken for a build")
+		}
+		if got := told.String(); !strings.HasPrefix(got, want) || want == "" && got != "" {
+			t.Errorf("patience %v: told %q", patience, got)
+		}
 	}
 }
