@@ -26,7 +26,7 @@ class Draft:
 
 @dataclass(frozen=True)
 class Parcel:
-    """One object version to put. `records` counts what a reader of the object finds; `fates` says what becomes of it."""
+    """One object version to put: how many records a reader finds in it, and what must become of them."""
 
     delivery: str
     key: str

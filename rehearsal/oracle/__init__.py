@@ -1,0 +1,1 @@
+"""An independent answer: PostgreSQL loaded with the clean rows, and comparisons that can fail."""

@@ -1,0 +1,1 @@
+"""Scenarios: what is landed in a deployed lake, in which order, and what must be true afterwards."""

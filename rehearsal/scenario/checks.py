@@ -1,0 +1,183 @@
+"""The checks of a rehearsal: what the sender and the oracle say against what the lake says. Each one can fail."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from rehearsal.data.declared import Dataset
+from rehearsal.data.encode import text
+from rehearsal.data.parcels import Account
+from rehearsal.oracle.compare import table_differences
+
+OUTCOMES = (
+    "inserted",
+    "updated",
+    "deleted",
+    "unchanged",
+    "superseded",
+    "stale",
+    "duplicate",
+    "quarantined",
+    "blocked",
+)
+QUARANTINE = ("object_key", "object_version", "record_sha256", "occurrence", "reasons")
+Id = tuple[str, str, str, int]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One judged statement. `findings` say in words what is wrong; empty when it holds."""
+
+    name: str
+    statement: str
+    findings: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        return not self.findings
+
+
+def conservation(counts: dict[str, dict[str, int]], sent: dict[str, int]) -> Check:
+    """Per dataset: rows read = the sum of their outcomes = the records the sender sent."""
+    findings = []
+    for dataset in sorted({*counts, *sent}):
+        have = counts.get(dataset, {})
+        read, outcomes = have.get("read", 0), sum(have.get(o, 0) for o in OUTCOMES)
+        if read != outcomes:
+            findings.append(f"{dataset}: {read} rows read, but their outcomes add up to {outcomes}")
+        if read != sent.get(dataset, 0):
+            findings.append(f"{dataset}: {read} rows read, but {sent.get(dataset, 0)} were sent")
+    return Check("conservation", "every row sent was read, and has exactly one outcome", tuple(findings))
+
+
+def outcomes(counts: dict[str, dict[str, int]], account: Account) -> Check:
+    """Per dataset and outcome: the ledger's count is the sender's."""
+    findings = []
+    for dataset in sorted(account.rows()):
+        due, have = account.fates(dataset), counts.get(dataset, {})
+        for outcome in OUTCOMES:
+            if have.get(outcome, 0) != due[outcome]:
+                findings.append(f"{dataset}: {have.get(outcome, 0)} {outcome}, the sender expects {due[outcome]}")
+    return Check("outcomes", "inserted, updated, duplicate, stale … are what the sender expects", tuple(findings))
+
+
+def quarantine(found: dict[Id, tuple[str, ...]], planted: dict[Id, tuple[str, ...]]) -> Check:
+    """The quarantined records are the planted ones, each with exactly its reasons."""
+    findings = [f"planted but not quarantined: {_named(i)} {', '.join(planted[i])}" for i in planted if i not in found]
+    findings += [f"quarantined but not planted: {_named(i)} {', '.join(found[i])}" for i in found if i not in planted]
+    findings += [
+        f"{_named(i)}: reasons {', '.join(found[i])}, expected {', '.join(planted[i])}"
+        for i in planted
+        if i in found and found[i] != planted[i]
+    ]
+    return Check(
+        "quarantine", "the quarantined records are exactly the planted ones, with their reasons", _few(findings)
+    )
+
+
+def quarantined_ids(rows: list[dict[str, Any]]) -> tuple[dict[Id, tuple[str, ...]], list[str]]:
+    """Reasons by record id, and ids that occur twice."""
+    found: dict[Id, tuple[str, ...]] = {}
+    twice = []
+    for row in rows:
+        key, version, digest, occurrence, reasons = (row[c] for c in QUARANTINE)
+        record = (key, version, digest, int(occurrence))
+        if record in found:
+            twice.append(f"quarantined twice: {_named(record)}")
+        found[record] = tuple(reasons)
+    return found, twice
+
+
+def _named(record: Id) -> str:
+    return f"{record[0]} ({record[2][:12]}…, occurrence {record[3]})"
+
+
+def _few(findings: list[str], limit: int = 10) -> tuple[str, ...]:
+    if len(findings) <= limit:
+        return tuple(findings)
+    return (*findings[:limit], f"and {len(findings) - limit} more")
+
+
+def object_sets(records: list[dict[str, Any]]) -> dict[str, set[tuple[str, str]]]:
+    """(key, version) of the ledger's objects by what became of them; `claimed` counts as readable."""
+    sets: dict[str, set[tuple[str, str]]] = {k: set() for k in ("readable", "unreadable", "unroutable", "ignored")}
+    for record in records:
+        state = {"claimed": "readable"}.get(record["state"], record["state"])
+        sets.setdefault(state, set()).add((record["key"], record["version"]))
+    return sets
+
+
+def objects(found: dict[str, set[tuple[str, str]]], account: Account) -> Check:
+    """Objects seen = read + unreadable + unroutable + ignored, and each set is the sender's."""
+    findings = [f"{len(ids)} objects are still {state}" for state, ids in found.items() if state == "pending" and ids]
+    for kind in ("readable", "unreadable", "unroutable", "ignored"):
+        due = account.objects(kind)
+        findings += [f"{k} should be {kind}" for k, _ in sorted(due - found[kind])]
+        findings += [f"{k} should not be {kind}" for k, _ in sorted(found[kind] - due)]
+    return Check("objects", "every object version was seen once and taken for what it is", _few(findings))
+
+
+def expected_rows(rows: list[tuple[Any, ...]], dataset: Dataset, secret: bytes | None) -> Counter[tuple[Any, ...]]:
+    """Clean rows as the cleaned table must store them: hashed columns hashed, dropped ones gone."""
+    kept = [(i, c) for i, c in enumerate(dataset.columns) if c.protect != "drop"]
+    return Counter(
+        tuple(_hashed(row[i], secret, c) if c.protect == "hash" else row[i] for i, c in kept) for row in rows
+    )
+
+
+def _hashed(value: Any, secret: bytes | None, column: Any) -> str | None:
+    shown = text(value, column)
+    if shown is None:
+        return None
+    if secret is None:
+        raise ValueError(f"column {column.name} is hashed, but the stack has no secret")
+    return hmac.new(secret, shown.encode(), hashlib.sha256).hexdigest()
+
+
+def cleaned(
+    dataset: Dataset, columns: list[str], rows: list[dict[str, Any]], due: Counter[tuple[Any, ...]]
+) -> list[str]:
+    """What is wrong with one cleaned table."""
+    names = [c.name for c in dataset.columns if c.protect != "drop"]
+    if columns != [*names, "_batch_id"]:
+        return [f"{dataset.id}: columns {', '.join(columns)}; expected {', '.join([*names, '_batch_id'])}"]
+    have = Counter(tuple(row[n] for n in names) for row in rows)
+    return [f"{dataset.id}: {d}" for d in table_differences(have, due)]
+
+
+def unchanged(before: dict[str, list[int]], after: dict[str, list[int]]) -> list[str]:
+    """Tables that gained or lost a snapshot."""
+    return [
+        f"{t}: {len(after.get(t, []))} snapshots, {len(before.get(t, []))} before"
+        for t in sorted({*before, *after})
+        if before.get(t) != after.get(t)
+    ]
+
+
+def alarms(states: dict[str, str], due: tuple[str, ...]) -> Check:
+    """The expected alarms are in ALARM, and no other."""
+    findings = [f"{a} is {states.get(a, 'not there')}, it should be in ALARM" for a in due if states.get(a) != "ALARM"]
+    findings += [f"{a} is in ALARM" for a, s in states.items() if s == "ALARM" and a not in due]
+    return Check("alarms", f"in ALARM: {', '.join(due) or 'none'}; no other", tuple(findings))
+
+
+def failed_batches(batches: list[dict[str, Any]], due: tuple[tuple[str, str], ...]) -> Check:
+    """The failed and blocked batches are the expected ones."""
+    have = Counter((b["dataset"], b.get("code") or "") for b in batches if b["state"] in ("failed", "blocked"))
+    findings = [f"{d} should have a batch that fails with {c}" for d, c in (Counter(due) - have).elements()]
+    for batch in batches:
+        pair = (batch["dataset"], batch.get("code") or "")
+        if batch["state"] in ("failed", "blocked") and pair not in due:
+            reason = str(batch.get("reason"))[:300]
+            findings.append(f"batch {batch['pk'][6:]} of {pair[0]} is {batch['state']} ({pair[1]}): {reason}")
+    findings += [
+        f"batch {b['pk'][6:]} of {b['dataset']} is still {b['state']}"
+        for b in batches
+        if b["state"] in ("frozen", "running")
+    ]
+    statement = "failed or blocked: " + (", ".join(f"{d} ({c})" for d, c in due) or "no batch") + "; no other"
+    return Check("failed batches", statement, tuple(findings))

@@ -1,0 +1,138 @@
+"""One rehearsal from the app's source to the verdict: synthesise, deploy, run the scenario, judge, destroy."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from rehearsal.cloud.cloud import Cloud
+from rehearsal.deploy import Assembly, Deployment, LeftBehind, deploy, synthesise
+from rehearsal.oracle.postgres import Oracle
+from rehearsal.scenario.checks import Check
+from rehearsal.scenario.judge import Verdict, judge
+from rehearsal.scenario.lake import Lake
+from rehearsal.scenario.load import Scenario, load
+from rehearsal.scenario.resources import PeakMemory, Phases
+from rehearsal.scenario.run import Journal, Runner
+
+SPEED = 60.0
+"""Service-side timers (queue delays, visibility timeouts, retry intervals) run this much faster than in the cloud."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to rehearse. keep: called before the lake is destroyed, to look around."""
+
+    app: Path
+    scenario: Path
+    out: Path
+    jobs: Literal["warm", "process"] = "warm"
+    keep: Callable[[Cloud, Deployment], None] | None = None
+
+
+@dataclass
+class Result:
+    """Everything a report needs."""
+
+    scenario: Scenario
+    assembly: Assembly
+    deployment: Deployment
+    journal: Journal
+    verdict: Verdict
+    uses: list[tuple[str, str, str, int]]
+    seconds: dict[str, float]
+    total_seconds: float
+    peak_memory_mb: int
+
+    @property
+    def ok(self) -> bool:
+        return all(c.ok for c in self.verdict.checks)
+
+
+def rehearse(options: Options, say: Callable[[str], None]) -> Result:
+    """Rehearse an app. Stops and removes everything it started, whatever happens.
+
+    Raises ScenarioError, SynthFailed, TemplateRefused, DeployFailed, NoLake or DataError for what the user can mend.
+    """
+    scenario, phases = load(options.scenario), Phases()
+    options.out.mkdir(parents=True, exist_ok=True)
+    workdir = options.out / "work"
+    shutil.rmtree(workdir, ignore_errors=True)
+    oracle = Oracle()
+    with PeakMemory(oracle.processes) as memory:
+        say(f"synthesising {options.app}")
+        with phases.phase("synthesise"):
+            assembly = synthesise(options.app, options.out / "cdk.out")
+        with oracle:
+            say("starting the stand-in")
+            with phases.phase("start"):
+                cloud = Cloud(workdir, speed=SPEED, jobs=options.jobs).start()
+            try:
+                result = _on(cloud, options, scenario, assembly, oracle, phases, say)
+            finally:
+                with phases.phase("stop"):
+                    cloud.stop()
+    result.seconds, result.total_seconds = phases.seconds, phases.total
+    result.peak_memory_mb = memory.megabytes
+    return result
+
+
+def _on(
+    cloud: Cloud,
+    options: Options,
+    scenario: Scenario,
+    assembly: Assembly,
+    oracle: Oracle,
+    phases: Phases,
+    say: Callable[[str], None],
+) -> Result:
+    with phases.phase("deploy"):
+        deployment = deploy(cloud, assembly)
+    say(f"deployed {len(deployment.resources)} resources")
+    try:
+        lake = Lake(cloud, deployment)
+        runner = Runner(scenario, cloud, lake, oracle, options.out / "work", say)
+        journal = runner.run()
+        phases.seconds.update(journal.seconds)
+        say("judging")
+        with phases.phase("judge"):
+            verdict = judge(scenario, journal, lake, oracle, say)
+        verdict.checks.append(_problems(cloud))
+        uses = cloud.uses
+        if options.keep is not None:
+            options.keep(cloud, deployment)
+    except BaseException:
+        _destroy(deployment, phases, say)
+        raise
+    verdict.checks.append(_destroy(deployment, phases, say))
+    return Result(scenario, assembly, deployment, journal, verdict, uses, {}, 0.0, 0)
+
+
+def _problems(cloud: Cloud) -> Check:
+    findings = tuple(f"{p.where}: {p.error.strip().splitlines()[-1]}" for p in cloud.problems)
+    return Check("stand-in", "the stand-in itself had no internal error", findings)
+
+
+def _destroy(deployment: Deployment, phases: Phases, say: Callable[[str], None]) -> Check:
+    statement = "destroying the stack leaves nothing behind"
+    with phases.phase("destroy"):
+        try:
+            gone = deployment.destroy()
+        except LeftBehind as error:
+            return Check("destroy", statement, tuple(str(error).splitlines()[:20]))
+    say(f"destroyed {len(gone.deleted) + len(gone.retained)} resources ({len(gone.retained)} a stack would retain)")
+    return Check("destroy", statement)
+
+
+def suppressions(assembly: Assembly) -> list[dict[str, Any]]:
+    """Rule findings that the templates accept, with their reasons and how many resources carry each."""
+    found: dict[tuple[str, str], int] = {}
+    for stack in assembly.stacks:
+        for resource in stack.template.get("Resources", {}).values():
+            for rule in resource.get("Metadata", {}).get("cdk_nag", {}).get("rules_to_suppress", []):
+                pair = (rule["id"], rule["reason"])
+                found[pair] = found.get(pair, 0) + 1
+    return [{"rule": rule, "reason": reason, "count": n} for (rule, reason), n in sorted(found.items())]
