@@ -77,8 +77,15 @@ func checkText(l *check.List, path, text string, limit int, multiline bool) {
 		l.Add(path, "has a line break", text, "one line")
 	case !utf8.ValidString(text):
 		l.Add(path, "is not valid UTF-8", text, "UTF-8")
+	case strings.ContainsFunc(text, uncatalogued):
+		l.Add(path, "has a character the catalog refuses", text, "no control characters but tab and line break")
 	}
 	if len(text) > limit {
 		l.Add(path, "is too long", len(text), atMost(limit)+" bytes of UTF-8")
 	}
+}
+
+// uncatalogued is a character outside the patterns of the Glue Data Catalog's texts.
+func uncatalogued(r rune) bool {
+	return r < ' ' && r != '\t' && r != '\r' && r != '\n' || r == '\ufffe' || r == '\uffff'
 }

@@ -12,10 +12,10 @@ type Spec struct {
 	Domain string
 	// Name is the table's name within its domain. [a-z][a-z0-9_]{0,62}.
 	Name string
-	// Owner is the team that answers for the data. It may be any text without line breaks.
+	// Owner is the team that answers for the data: one line, at most 255 bytes. It is recorded in the manifest.
 	// Default: no owner is recorded.
 	Owner string
-	// Doc describes one row in a sentence. It becomes the table's comment.
+	// Doc describes one row in a sentence, in at most 2048 bytes. It becomes the table's comment.
 	// Default: no description.
 	Doc string
 	// Load says how a landed record changes the table.
@@ -37,8 +37,8 @@ type Spec struct {
 	// Gate blocks a batch that looks wrong before it reaches the table.
 	// Default: no batch is blocked.
 	Gate Gate
-	// Freshness is how old the newest applied batch may become before the dataset counts as late, in whole seconds,
-	// at least one minute.
+	// Freshness is how soon a landed record should be in the table: whole seconds, at least one minute. The time the lake
+	// gathers arrivals before it starts a run follows the tightest promise among its datasets.
 	// Default: zero, no promise.
 	Freshness time.Duration
 }
@@ -52,7 +52,7 @@ type Column struct {
 	Name string `json:"name"`
 	// Type is the column's type in the cleaned table. A value that does not parse is quarantined.
 	Type Type `json:"type"`
-	// Doc describes the column.
+	// Doc describes the column in one line of at most 255 bytes. It becomes the column's comment.
 	// Default: no description.
 	Doc string `json:"doc"`
 	// Required quarantines rows in which the column is NULL. Key columns and the sequence are always required.

@@ -14,6 +14,7 @@ const (
 	// The Glue Data Catalog's limits, in bytes.
 	tableDescriptionLimit = 2048
 	columnCommentLimit    = 255
+	tableOwnerLimit       = 255
 
 	minFreshness = time.Minute
 )
@@ -36,7 +37,7 @@ func (s Spec) Validate() error {
 	var l check.List
 	checkName(&l, "Domain", s.Domain, namePattern, nameAllowed)
 	checkName(&l, "Name", s.Name, namePattern, nameAllowed)
-	checkText(&l, "Owner", s.Owner, tableDescriptionLimit, false)
+	checkText(&l, "Owner", s.Owner, tableOwnerLimit, false)
 	checkText(&l, "Doc", s.Doc, tableDescriptionLimit, true)
 	s.checkLoad(&l)
 	s.checkKeys(&l)

@@ -38,6 +38,8 @@ func TestSpecIsRejected(t *testing.T) {
 		"token name":    {func(s *dataset.Spec) { s.Name = "${Token[TOKEN.7]}" }, []string{"Name: is known only at deployment"}},
 		"token doc":     {func(s *dataset.Spec) { s.Doc = "see ${Token[TOKEN.7]}" }, []string{"Doc: is known only at deployment"}},
 		"owner lines":   {func(s *dataset.Spec) { s.Owner = "a\nb" }, []string{"Owner: has a line break"}},
+		"owner length":  {func(s *dataset.Spec) { s.Owner = strings.Repeat("x", 256) }, []string{"Owner: is too long"}},
+		"doc control":   {func(s *dataset.Spec) { s.Doc = "a\x00b" }, []string{"Doc: has a character the catalog refuses"}},
 		"doc bytes":     {func(s *dataset.Spec) { s.Doc = "\xff" }, []string{"Doc: is not valid UTF-8"}},
 		"doc length":    {func(s *dataset.Spec) { s.Doc = strings.Repeat("é", 1025) }, []string{"Doc: is too long"}},
 		"column doc":    {func(s *dataset.Spec) { s.Columns[0].Doc = strings.Repeat("x", 256) }, []string{"Columns[0].Doc: is too long"}},
