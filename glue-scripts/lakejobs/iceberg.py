@@ -1,8 +1,8 @@
 """Iceberg tables of the lake's catalog: history, and commits that are refused once the table has moved.
 
-A write is staged (a snapshot that main does not show), then published by a compare-and-set of the table's metadata: main
-must still be the snapshot the write was computed against. Iceberg's own cherry-pick would let an append pass after main
-has moved, and refuses a second publication under one wap.id, which a forced rerun may need.
+A write is staged (a snapshot that main does not show), then published by a compare-and-set of the table's metadata:
+main must still be the snapshot the write was computed against. Iceberg's own cherry-pick would let an append pass after
+main has moved, and refuses a second publication under one wap.id, which a forced rerun may need.
 """
 
 from __future__ import annotations

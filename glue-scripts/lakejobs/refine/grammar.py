@@ -6,9 +6,9 @@
 | boolean | true or false, in any case |
 | int, bigint | optional sign, digits; within 32 or 64 bits |
 | double | optional sign, digits with an optional point, optional exponent; finite |
-| decimal(p,s) | optional sign, digits with an optional point; at most s digits that are not trailing zeros after it, fits |
+| decimal(p,s) | as for double, no exponent; fits, with no digit but zeros beyond s places |
 | date | yyyy-MM-dd, a day of the calendar, year 0001 to 9999 |
-| timestamp | date, space or T, HH:mm:ss, optionally up to six digits of a second, optionally Z or ±HH:mm (UTC without) |
+| timestamp | date, space or T, HH:mm:ss, up to six decimals, Z or ±HH:mm or (for UTC) nothing |
 """
 
 from __future__ import annotations

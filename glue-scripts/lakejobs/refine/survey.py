@@ -4,8 +4,8 @@ It tells which objects are whole, how many records each holds, how each is laid 
 version of their key (Spark reads no other). The functions run in executors, where this package may be missing; they
 are shipped by value, so this module imports nothing of it.
 
-A CSV record is a line that is not empty; the header line is none. Lines end with `\\n` or `\\r\\n`, the last one with or
-without it. A byte order mark at the start of an object belongs to no line.
+A CSV record is a line that is not empty; the header line is none. Lines end with `\\n` or `\\r\\n`, the last one with
+or without it. A byte order mark at the start of an object belongs to no line.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class Unreadable(Exception):
 
 
 def survey_object(s3: Any, item: dict[str, Any], form: dict[str, Any]) -> dict[str, Any]:
-    """Surveys one object: {"bucket", "key", "version", "size"}. `form` is {"kind", "header", "delimiter", "columns"}, with
-    columns as (name, declared type).
+    """Surveys one object: {"bucket", "key", "version", "size"}. `form` is {"kind", "header", "delimiter",
+    "columns"}, with columns as (name, declared type).
 
     Returns {"current", "records", "header", "repeats", "names", "layout", "error"}; with an error the rest is empty.
     Raises on anything that is not the object's fault.

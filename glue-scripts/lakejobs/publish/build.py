@@ -1,0 +1,115 @@
+"""Builds one curated table after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pyspark.sql import DataFrame, SparkSession
+
+from lakejobs.events import log
+from lakejobs.iceberg import Table
+from lakejobs.ledger import Lease, Ledger, Output
+from lakejobs.manifest import Manifest, Model
+from lakejobs.publish.models import Input, find_input, model_table, output_id, pinned, render
+from lakejobs.publish.verify import check_plan, check_text
+
+OUTPUT_PROPERTY = "strata.output-id"
+
+_PROPERTIES = {
+    "format-version": "2",
+    "write.parquet.compression-codec": "zstd",
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "50",
+}
+
+
+class Waiting(Exception):
+    """Inputs of the model hold no data yet."""
+
+    def __init__(self, inputs: list[str]) -> None:
+        super().__init__(f"no data yet in {', '.join(inputs)}")
+        self.inputs = inputs
+
+
+class Builder:
+    """Publishes models against one set of input snapshots: each dataset is pinned when it is first read.
+
+    `fence` raises if this run may no longer write.
+    """
+
+    def __init__(
+        self,
+        spark: SparkSession,
+        bucket: str,
+        manifest: Manifest,
+        ledger: Ledger,
+        lease: Lease,
+        fence: Callable[[], None],
+    ) -> None:
+        self._spark = spark
+        self._bucket = bucket
+        self._manifest = manifest
+        self._ledger = ledger
+        self._lease = lease
+        self._fence = fence
+        self._snapshots: dict[str, str | None] = {}
+
+    def build(self, model: Model) -> None:
+        """Publishes the model unless it is up to date. Raises Waiting, ModelRefused, or what Spark raises."""
+        inputs = {name: find_input(self._manifest, name) for name in model.inputs}
+        found = {name: self._snapshot(item) for name, item in inputs.items()}
+        missing = sorted(name for name, snapshot in found.items() if snapshot is None)
+        if missing:
+            raise Waiting(missing)
+        snapshots = {name: snapshot for name, snapshot in found.items() if snapshot is not None}
+        identity = output_id(model, inputs, snapshots)
+        if self._up_to_date(model, identity, snapshots):
+            log("model is up to date", model=model.id, output_id=identity)
+            return
+        check_text(self._spark, model)
+        frame = self._spark.sql(render(model, lambda name: pinned(inputs[name].table, snapshots[name])))
+        check_plan(frame)
+        self._fence()
+        self._replace(model, frame, identity)
+        self._record(model, identity, snapshots)
+
+    def _snapshot(self, item: Input) -> str | None:
+        if item.id not in self._snapshots:
+            table = Table.load(self._spark, item.table)
+            self._snapshots[item.id] = table.main if table else None
+        return self._snapshots[item.id]
+
+    def _up_to_date(self, model: Model, identity: str, snapshots: dict[str, str]) -> bool:
+        """Whether the table holds this output. Tells the ledger if a dead run could not."""
+        table = Table.load(self._spark, model_table(model))
+        commit = table.commit() if table else None
+        if commit is None or commit.summary.get(OUTPUT_PROPERTY) != identity:
+            return False
+        self._snapshots[model.id] = commit.snapshot
+        recorded = self._ledger.output(model.id)
+        if recorded is None or (recorded.output_id, recorded.snapshot) != (identity, commit.snapshot):
+            self._record(model, identity, snapshots)
+        return True
+
+    def _replace(self, model: Model, frame: DataFrame, identity: str) -> None:
+        """Replaces rows and schema in one commit."""
+        writer = (
+            frame.writeTo(model_table(model))
+            .using("iceberg")
+            .option(f"snapshot-property.{OUTPUT_PROPERTY}", identity)
+            .tableProperty("location", f"s3://{self._bucket}/{model.domain}/{model.name}")
+        )
+        properties = {**_PROPERTIES, **({"comment": model.doc} if model.doc else {})}
+        for name, value in properties.items():
+            writer = writer.tableProperty(name, value)
+        writer.createOrReplace()
+
+    def _record(self, model: Model, identity: str, snapshots: dict[str, str]) -> None:
+        table = Table.load(self._spark, model_table(model))
+        commit = table.commit() if table else None
+        if commit is None or commit.summary.get(OUTPUT_PROPERTY) != identity:
+            raise RuntimeError(f"{model_table(model)}: another writer replaced the table that was just published")
+        rows = int(commit.summary.get("total-records", "0"))
+        self._snapshots[model.id] = commit.snapshot
+        self._ledger.put_output(model.id, Output(identity, snapshots, commit.snapshot, rows), self._lease)
+        log("model published", model=model.id, output_id=identity, snapshot=commit.snapshot, rows=rows)

@@ -1,0 +1,69 @@
+"""A model's text, inputs and identity."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from lakejobs.iceberg import CATALOG
+from lakejobs.manifest import Manifest, Model
+from lakejobs.shapes import ShapeError
+
+_REFERENCE = re.compile(r"""\{\{\s*ref\(\s*(?:"([^"]*)"|'([^']*)')\s*\)\s*\}\}""")
+
+
+@dataclass(frozen=True)
+class Input:
+    """What a reference names: its table, and for a dataset the columns a model may see."""
+
+    id: str
+    table: str
+    columns: tuple[tuple[str, str, str], ...]
+
+
+def find_input(manifest: Manifest, name: str) -> Input:
+    """The model of that id, else the dataset."""
+    for model in manifest.models:
+        if model.id == name:
+            return Input(name, model_table(model), ())
+    dataset = manifest.dataset(name)
+    columns = tuple((c.name, c.type, c.protect) for c in dataset.stored)
+    return Input(name, f"{CATALOG}.{dataset.cleaned_database}.{dataset.name}", columns)
+
+
+def model_table(model: Model) -> str:
+    return f"{CATALOG}.{model.database}.{model.name}"
+
+
+def render(model: Model, table: Callable[[str], str]) -> str:
+    """The SQL with each reference replaced by `table(id)`. Raises ShapeError on a reference the manifest omits."""
+
+    def replace(match: re.Match[str]) -> str:
+        name = match[1] if match[1] is not None else match[2]
+        if name not in model.inputs:
+            raise ShapeError(f"model {model.id} refers to {name!r}; its inputs are {', '.join(model.inputs) or 'none'}")
+        return table(name)
+
+    text = _REFERENCE.sub(replace, model.sql)
+    if "{{" in text or "}}" in text:
+        raise ShapeError(f'model {model.id}: only {{{{ ref("<id>") }}}} may stand in braces')
+    return text
+
+
+def pinned(name: str, snapshot: str) -> str:
+    """A table at a snapshot, in a FROM clause."""
+    return f"{name} VERSION AS OF {snapshot}"
+
+
+def output_id(model: Model, inputs: dict[str, Input], snapshots: dict[str, str]) -> str:
+    """The same for the same SQL over the same data under the same declaration: 64 hex digits."""
+    content = {
+        "model": asdict(model),
+        "inputs": {name: snapshots[name] for name in sorted(snapshots)},
+        "columns": {name: inputs[name].columns for name in sorted(inputs)},
+    }
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

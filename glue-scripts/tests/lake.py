@@ -1,0 +1,221 @@
+"""A small lake for tests: it lands objects, freezes batches and runs the jobs as the pipeline would."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from typing import Any
+
+import boto3
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from pyspark.sql import SparkSession
+
+from lakejobs.arguments import PublishArguments, RefineArguments
+from lakejobs.aws import Clients
+from lakejobs.lists import Object
+from lakejobs.publish.job import publish
+from lakejobs.refine.job import refine
+
+_NUMBERS = itertools.count(1)
+_ZONES = ("raw", "artifacts", "cleaned", "curated", "quarantine")
+
+
+def column(name: str, kind: str = "string", required: bool = False, protect: str = "none", rules: Any = ()) -> dict:
+    return {
+        "name": name, "type": kind, "doc": "", "required": required,
+        "class": "internal" if protect == "none" else "personal", "protect": protect, "rules": list(rules),
+    }  # fmt: skip
+
+
+def dataset(name: str, columns: list[dict], keys: list[str], sequence: str | None = None, **more: Any) -> dict:
+    base = {
+        "id": f"sales.{name}", "domain": "sales", "name": name, "owner": "sales-data", "doc": "Test's data.",
+        "load": "upsert" if sequence else "append", "keys": keys, "sequence": sequence,
+        "format": {"kind": "csv", "header": True, "delimiter": ",", "null_value": ""}, "columns": columns,
+        "unique_key": False, "gate": {"max_quarantined_share": None, "min_rows": None},
+        "cleaned_database": "test_sales_cleaned", "quarantine_database": "test_sales_quarantine",
+        "freshness_seconds": None,
+    }  # fmt: skip
+    return base | more
+
+
+def parquet() -> dict:
+    return {"kind": "parquet", "header": None, "delimiter": None, "null_value": None}
+
+
+class Lake:
+    """Everything of one lake; `n` keeps its tables apart from those of other tests."""
+
+    def __init__(self, spark: SparkSession) -> None:
+        self.spark = spark
+        self.n = next(_NUMBERS)
+        self.clients = Clients()
+        self.s3, self.dynamodb, self.glue = boto3.client("s3"), boto3.client("dynamodb"), boto3.client("glue")
+        self.buckets = {zone: f"{zone}-{self.n}" for zone in _ZONES}
+        for zone, bucket in self.buckets.items():
+            self.s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+            if zone == "raw":
+                self.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        self.ledger_table = f"ledger-{self.n}"
+        self.dynamodb.create_table(
+            TableName=self.ledger_table,
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+            AttributeDefinitions=[
+                {"AttributeName": "pk", "AttributeType": "S"},
+                {"AttributeName": "sk", "AttributeType": "S"},
+            ],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        self.secret = "none"
+        self.datasets: dict[str, dict] = {}
+        self.models: list[dict] = []
+        self.runs = itertools.count(1)
+
+    def declare(self, spec: dict) -> dict:
+        """Adds or changes a dataset, in databases of this lake."""
+        suffix = f"_{self.n}"
+        own = spec | {
+            "cleaned_database": spec["cleaned_database"].removesuffix(suffix) + suffix,
+            "quarantine_database": spec["quarantine_database"].removesuffix(suffix) + suffix,
+        }
+        for name in (own["cleaned_database"], own["quarantine_database"]):
+            self._database(name)
+        self.datasets[own["id"]] = own
+        return own
+
+    def model(self, name: str, sql: str, inputs: list[str]) -> None:
+        database = f"test_sales_curated_{self.n}"
+        self._database(database)
+        self.models = [m for m in self.models if m["name"] != name]
+        self.models.append(
+            {"id": f"sales.{name}", "domain": "sales", "name": name, "doc": "A model.", "database": database, "sql": sql,
+             "inputs": sorted(inputs)}
+        )  # fmt: skip
+
+    def _database(self, name: str) -> None:
+        try:
+            self.glue.create_database(DatabaseInput={"Name": name})
+        except self.glue.exceptions.AlreadyExistsException:
+            return
+
+    def pin(self) -> str:
+        """Stores the manifest and returns its hash."""
+        manifest = {
+            "schema_version": 1, "lake": "test", "operations_database": "test_operations",
+            "datasets": [self.datasets[k] for k in sorted(self.datasets)], "landing": [], "models": self.models,
+        }  # fmt: skip
+        text = json.dumps(manifest, separators=(",", ":")).encode()
+        digest = hashlib.sha256(text).hexdigest()
+        self.s3.put_object(Bucket=self.buckets["artifacts"], Key=f"manifests/{digest}.json", Body=text)
+        return digest
+
+    def land(self, key: str, body: bytes | str) -> Object:
+        body = body.encode() if isinstance(body, str) else body
+        answer = self.s3.put_object(Bucket=self.buckets["raw"], Key=key, Body=body)
+        etag = answer["ETag"].strip('"')
+        return Object(self.buckets["raw"], key, answer["VersionId"], len(body), etag, "2026-01-01T00:00:00.000000Z")
+
+    def freeze(self, dataset_id: str, objects: list[Object], force: bool = False, **record: Any) -> dict:
+        """Makes a batch of the objects, as dispatch would, and returns its entry for a run."""
+        ids = "".join(f"{o.key}\0{o.version}\n" for o in sorted(objects, key=lambda o: (o.key, o.version)))
+        batch = hashlib.sha256(f"test\n{dataset_id}\n{ids}".encode()).hexdigest()[:32]
+        uri = f"s3://{self.buckets['artifacts']}/batches/{batch}.json"
+        content = {"schema_version": 1, "batch": batch, "lake": "test", "dataset": dataset_id,
+                   "objects": [vars(o) for o in objects]}  # fmt: skip
+        self.s3.put_object(Bucket=self.buckets["artifacts"], Key=f"batches/{batch}.json", Body=json.dumps(content))
+        manifest = self.pin()
+        item = {"dataset": dataset_id, "state": "frozen", "list_uri": uri, "manifest": manifest, "attempt": 0,
+                "force": force, "marked": True, "frozen_at": "2026-01-01T00:00:00.000000Z"}  # fmt: skip
+        self.put(f"batch#{batch}", "batch", item | record)
+        self.put("open", f"{dataset_id}#{batch}", {"batch": batch, "dataset": dataset_id})
+        for o in objects:
+            values = {"key": o.key, "version": o.version, "state": "claimed", "batch": batch}
+            self.put(f"inbox#{dataset_id}", f"object#{o.hash}", values)
+        return {
+            "batch": batch,
+            "dataset": dataset_id,
+            "list_uri": uri,
+            "manifest": manifest,
+            "token": 0,
+            "force": force,
+        }
+
+    def lease(self, dataset_id: str, run: str) -> int:
+        """Gives the dataset's lease to a run, one token up."""
+        held = self.get(f"lease#{dataset_id}", "lease")
+        token = int(held["token"]) + 1 if held else 1
+        self.put(
+            f"lease#{dataset_id}", "lease", {"state": "held", "run": run, "token": token, "expires": 4_000_000_000}
+        )
+        return token
+
+    def start(self, batches: list[dict]) -> RefineArguments:
+        """Writes a run's list and takes its leases."""
+        run, attempt = f"run{next(self.runs)}", 1
+        tokens = {d: self.lease(d, f"{run}-{attempt}") for d in {b["dataset"] for b in batches}}
+        content = {"schema_version": 1, "run": run, "attempt": attempt, "manifest": self.pin(),
+                   "batches": [b | {"token": tokens[b["dataset"]]} for b in batches]}  # fmt: skip
+        key = f"runs/{run}-{attempt}.json"
+        self.s3.put_object(Bucket=self.buckets["artifacts"], Key=key, Body=json.dumps(content))
+        artifacts = self.buckets["artifacts"]
+        return RefineArguments("test", f"s3://{artifacts}/{key}", self.ledger_table, artifacts, self.buckets["cleaned"],
+                               self.buckets["quarantine"], self.secret, 60)  # fmt: skip
+
+    def refine(self, batches: list[dict]) -> None:
+        refine(self.spark, self.start(batches), self.clients)
+
+    def apply(self, dataset_id: str, *bodies: bytes | str, suffix: str = "csv") -> dict:
+        """Lands each body under a key of its own, refines them as one batch, and returns its record."""
+        objects = [self.land(f"in/{next(_NUMBERS):05d}.{suffix}", body) for body in bodies]
+        batch = self.freeze(dataset_id, objects)
+        self.refine([batch])
+        return self.batch(batch)
+
+    def publish(self, batches: list[dict] | None = None, **more: Any) -> None:
+        started = self.start(batches or [])
+        arguments = PublishArguments("test", started.run_uri, self.ledger_table, self.buckets["artifacts"],
+                                     self.buckets["curated"], 60)  # fmt: skip
+        publish(self.spark, arguments, self.clients, **more)
+
+    def batch(self, item: dict) -> dict:
+        return self.get(f"batch#{item['batch']}", "batch")
+
+    def put(self, pk: str, sk: str, values: dict) -> None:
+        item = {"pk": {"S": pk}, "sk": {"S": sk}} | {k: TypeSerializer().serialize(v) for k, v in values.items()}
+        self.dynamodb.put_item(TableName=self.ledger_table, Item=item)
+
+    def get(self, pk: str, sk: str) -> dict | None:
+        key = {"pk": {"S": pk}, "sk": {"S": sk}}
+        item = self.dynamodb.get_item(TableName=self.ledger_table, Key=key, ConsistentRead=True).get("Item")
+        return item and {k: TypeDeserializer().deserialize(v) for k, v in item.items()}
+
+    def cleaned(self, dataset_id: str) -> str:
+        spec = self.datasets[dataset_id]
+        return f"glue_catalog.{spec['cleaned_database']}.{spec['name']}"
+
+    def quarantine(self, dataset_id: str) -> str:
+        spec = self.datasets[dataset_id]
+        return f"glue_catalog.{spec['quarantine_database']}.{spec['name']}"
+
+    def curated(self, name: str) -> str:
+        return f"glue_catalog.test_sales_curated_{self.n}.{name}"
+
+    def rows(self, table: str, *columns: str) -> list[tuple]:
+        frame = self.spark.table(table)
+        return sorted(tuple(r) for r in frame.select(*(columns or frame.columns)).collect())
+
+    def snapshots(self, table: str) -> list[int]:
+        """Main's history, oldest first."""
+        if not self.spark.catalog.tableExists(table):
+            return []
+        self.spark.sql(f"REFRESH TABLE {table}")
+        found = self.spark.table(f"{table}.history").where("is_current_ancestor").orderBy("made_current_at").collect()
+        return [r["snapshot_id"] for r in found]
+
+    def counts(self, record: dict) -> dict[str, int]:
+        """The counts that are not zero."""
+        return {k: int(v) for k, v in record["counts"].items() if v}
+
+    def clear(self) -> None:
+        self.spark.catalog.clearCache()
