@@ -2,7 +2,7 @@
 
 Stock moto sends two events for a multipart upload (PutObject and CompleteMultipartUpload), a fixed sequencer and
 requester, `eTag` instead of `etag`, epoch numbers for times, `version-id` on unversioned buckets, and delivers inside
-the request. Only `Object Created` is modelled: deletions, tags and restores send no event.
+the request; its GetBucketNotification leaves EventBridge out. Only `Object Created` is modelled: deletions, tags and restores send no event.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from moto.core.responses import ActionResult
 from moto.s3 import notifications
 from moto.s3.notifications import S3NotificationEvent
+from moto.s3.responses import S3Response
 
 from rehearsal.cloud.repairs import Repairs
 
@@ -37,6 +39,7 @@ class Storage:
         self._sequence = itertools.count(int(time.time() * 1_000_000))
         self.events: list[dict[str, Any]] = []
         repairs.replace(notifications, "send_event", self._send_event)
+        _repair_notification_answer(repairs)
 
     def _send_event(self, account_id: str, event_name: Any, bucket: Any, key: Any) -> None:
         configuration = bucket.notification_configuration
@@ -81,3 +84,16 @@ class Storage:
                 "reason": REASONS[event_name],
             },
         }
+
+
+def _repair_notification_answer(repairs: Repairs) -> None:
+    stock = S3Response.get_bucket_notification
+
+    def answer(response: S3Response) -> Any:
+        found = response.backend.get_bucket_notification_configuration(response.bucket_name)
+        if found is None or found.event_bridge is None or found.queue or found.topic or found.cloud_function:
+            return stock(response)
+        response.data["Action"] = "GetBucketNotificationConfiguration"
+        return response.serialized(ActionResult({"EventBridgeConfiguration": {}}))
+
+    repairs.replace(S3Response, "get_bucket_notification", answer)

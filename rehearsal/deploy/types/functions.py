@@ -43,6 +43,7 @@ FUNCTION = fields(
     DeadLetterConfig=fields(TargetArn=applied()),
     KmsKeyArn=applied(),
     ReservedConcurrentExecutions=recorded(NO_SCALING),
+    RecursiveLoop=recorded("the stand-in does not detect recursive loops"),
     TracingConfig=fields(Mode=recorded("the stand-in writes no X-Ray traces")),
     LoggingConfig=fields(
         LogGroup=applied(),
