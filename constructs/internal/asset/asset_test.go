@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/strata-cdk/strata/constructs/internal/asset"
 	"github.com/strata-cdk/strata/constructs/internal/cdktest"
+	"github.com/strata-cdk/strata/constructs/internal/conv"
 	gluescripts "github.com/strata-cdk/strata/glue-scripts"
 )
 
@@ -30,7 +32,7 @@ var bundling = map[string]any{"aws:cdk:bundling-stacks": []string{"**"}}
 
 func TestFunctionWithoutBundlingIsAPlaceholder(t *testing.T) {
 	stack := cdktest.NewStack(t)
-	props := &awslambda.FunctionProps{MemorySize: jsii.Number(256)}
+	props := &awslambda.FunctionProps{MemorySize: jsii.Number(256), Timeout: conv.Duration(90 * time.Second)}
 	asset.NewFunction(stack, "Notice", asset.Handler("notice"), props)
 	asset.NewFunction(stack, "Dispatch", asset.Handler("dispatch"), nil)
 	if props.Code != nil || props.Handler != nil {
@@ -39,7 +41,7 @@ func TestFunctionWithoutBundlingIsAPlaceholder(t *testing.T) {
 	template := cdktest.Synth(t, stack)
 	notice := template.Named(t, "AWS::Lambda::Function", "Notice")
 	p := notice.Properties()
-	if p["Runtime"] != "provided.al2023" || p["Handler"] != "bootstrap" || p["MemorySize"] != 256.0 || cdktest.JSON(p["Architectures"]) != "[\n  \"arm64\"\n]\n" {
+	if p["Runtime"] != "provided.al2023" || p["Handler"] != "bootstrap" || p["MemorySize"] != 256.0 || p["Timeout"] != 90.0 || cdktest.JSON(p["Architectures"]) != "[\n  \"arm64\"\n]\n" {
 		t.Errorf("got %s", cdktest.JSON(p))
 	}
 	if got := notice.Metadata()[asset.ImportPathKey]; got != "github.com/strata-cdk/strata/lambda/notice" {

@@ -16,18 +16,6 @@ func Text(s string) *string {
 	return jsii.String(s)
 }
 
-// Strings is a list of strings as jsii takes it. A nil list stays nil.
-func Strings(list []string) *[]*string {
-	if list == nil {
-		return nil
-	}
-	out := make([]*string, len(list))
-	for i := range list {
-		out[i] = jsii.String(list[i])
-	}
-	return &out
-}
-
 // StringMap is a map of strings as jsii takes it. A nil map stays nil.
 func StringMap(m map[string]string) *map[string]*string {
 	if m == nil {
