@@ -62,8 +62,12 @@ def infer(query: exp.Expression, schema: MappingSchema) -> exp.Expression:
     metadata = {kind: {"annotator": _annotator(rule)} for kind, rule in RULES.items()}
     metadata |= {kind: {"annotator": _annotator(rule)} for kind, rule in STRUCTURAL.items()}
     typed = annotate_types(query, schema=schema, expression_metadata=metadata)
-    for node in typed.walk():
+    for node in reversed(list(typed.walk(bfs=False))):
         if type(node) in RULES and (node.type is None or node.is_type(Kind.UNKNOWN)):
+            # sqlglot has no type for NULL in this dialect and forgets it at the end.
+            if not isinstance(node, exp.Column) and types.is_null(kind := RULES[type(node)](node)):
+                node.type = kind
+                continue
             raise QueryFailed("TYPE_MISMATCH", f"no type can be found for {node.sql('athena')[:120]}")
     return typed
 
@@ -271,6 +275,13 @@ def _date_part(node: exp.Expression) -> Type:
     return types.BIGINT
 
 
+def _date(node: exp.Date) -> Type:
+    kind = known(node.this)
+    if node.expressions or not (types.is_text(kind) or kind.this in types.TIMES):
+        raise mismatch(node, f"date takes text, a date or a timestamp, not {types.text(kind)}")
+    return types.DATE
+
+
 def _moment(node: exp.Expression) -> Type:
     kind = known(node.this)
     if kind.this not in types.TIMES:
@@ -365,15 +376,16 @@ RULES: dict[type[exp.Expression], Rule] = {
     exp.Abs: _same,
     exp.Round: _round,
     **dict.fromkeys((exp.Ceil, exp.Floor), _whole),
-    **dict.fromkeys((exp.Sqrt, exp.Pow, exp.Ln, exp.Exp), always(types.DOUBLE)),
-    **dict.fromkeys((exp.Lower, exp.Upper, exp.Trim, exp.Concat, exp.DPipe, exp.Replace), _texts),
+    exp.Pow: always(types.DOUBLE),
+    **dict.fromkeys((exp.Lower, exp.Upper, exp.Concat, exp.DPipe, exp.Replace), _texts),
     exp.Length: lambda node: (_texts(node), types.BIGINT)[1],
     exp.StrPosition: lambda node: (_texts(node), types.BIGINT)[1],
     exp.StartsWith: _like,
     exp.Substring: _substring,
     exp.Extract: _extract,
     **dict.fromkeys((exp.Year, exp.Quarter, exp.Month, exp.Day), _date_part),
-    exp.TsOrDsToDate: lambda node: types.DATE,
+    exp.TsOrDsToDate: always(types.DATE),
+    exp.Date: _date,
     **dict.fromkeys((exp.DateTrunc, exp.TimestampTrunc, exp.DateAdd), _moment),
     exp.DateDiff: _date_diff,
     exp.CurrentDate: always(types.DATE),

@@ -194,5 +194,6 @@ _CHANGES: dict[type[exp.Expression], Callable[..., exp.Expression | None]] = {
     exp.Cast: _cast,
     exp.TryCast: _cast,
     exp.Literal: _literal,
+    exp.Date: lambda node: cast(node.this.copy(), types.DATE),
     exp.DateDiff: _date_diff,
 }

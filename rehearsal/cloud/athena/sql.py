@@ -52,14 +52,15 @@ def translate(
     """
     query = _named_outputs(_bound(_parse(text), parameters))
     tables = _tables(query, database)
+    _check_having(query)
     schema = MappingSchema(dialect="athena", normalize=False)
     for name in sorted(set(tables)):
         columns = dict(columns_of(name))
         schema.add_table(exp.table_(name.table, db=name.database), columns, dialect="athena", normalize=False)
     try:
-        query = qualify(
-            query, schema=schema, dialect="athena", db=database, expand_alias_refs=False, infer_schema=False
-        )
+        # Without its aliases first: Trino knows none in WHERE and GROUP BY, sqlglot would find them there.
+        qualify(query.copy(), schema=schema, dialect="athena", db=database, expand_alias_refs=False)
+        query = qualify(query, schema=schema, dialect="athena", db=database)
     except OptimizeError as error:
         raise QueryFailed("COLUMN_NOT_FOUND", str(error)) from error
     scans = _scans(query)
@@ -105,6 +106,19 @@ def _named_outputs(query: exp.Expression) -> exp.Expression:
     return query
 
 
+def _check_having(query: exp.Expression) -> None:
+    """In HAVING, Trino knows source columns only, but sqlglot would take an output of the same name first."""
+    for select in query.find_all(exp.Select):
+        having = select.args.get("having")
+        outputs = {output.alias: output.this for output in select.selects if isinstance(output, exp.Alias)}
+        for column in having.find_all(exp.Column) if having else ():
+            output = outputs.get(column.name)
+            if column.table or output is None or (isinstance(output, exp.Column) and output.name == column.name):
+                continue
+            if not (column.find_ancestor(exp.AggFunc) and output.find(exp.AggFunc)):
+                raise not_handled(f"the output name {column.name} in HAVING: name the table of the column")
+
+
 def _tables(query: exp.Expression, database: str | None) -> list[TableName]:
     """Every table of the catalog that the query names, lower-cased as the catalog does."""
     found = []
@@ -129,10 +143,11 @@ def _tables(query: exp.Expression, database: str | None) -> list[TableName]:
 
 
 def _scans(query: exp.Expression) -> tuple[tuple[TableName, tuple[str, ...]], ...]:
-    scans = []
+    scans, seen = [], set()
     for scope in traverse_scope(query):
         for alias, source in scope.sources.items():
-            if isinstance(source, exp.Table):
+            if isinstance(source, exp.Table) and id(source) not in seen:
+                seen.add(id(source))
                 used = {column.name for column in _columns_of(scope, alias)}
                 scans.append((TableName(source.db, source.name), tuple(sorted(used))))
     return tuple(scans)
@@ -147,7 +162,7 @@ def _renamed(query: exp.Expression) -> exp.Expression:
     """Each table of the catalog by its DuckDB name, still under the alias that qualification gave it."""
     for scope in traverse_scope(query):
         for source in scope.sources.values():
-            if isinstance(source, exp.Table):
+            if isinstance(source, exp.Table) and source.db:
                 view = TableName(source.db, source.name).view
                 source.set("db", None)
                 source.set("this", exp.to_identifier(view, quoted=True))

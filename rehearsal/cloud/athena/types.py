@@ -104,7 +104,7 @@ def arithmetic(operator: type[exp.Expression], left: Type, right: Type) -> Type:
     if operator is exp.Mul:
         return decimal(p1 + p2, s1 + s2)
     if operator is exp.Div:
-        return decimal(max(1, p1 + s2 - s1 + max(0, s2 - s1), scale), scale)
+        return decimal(p1 + s2 + max(0, s2 - s1), scale)
     if operator is exp.Mod:
         return decimal(min(p1 - s1, p2 - s2) + scale, scale)
     return decimal(max(p1 - s1, p2 - s2) + scale + 1, scale)

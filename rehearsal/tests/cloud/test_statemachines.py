@@ -1,0 +1,192 @@
+"""Step Functions: names, tasks, errors, timing and events. Glue tasks are in test_jobs."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from rehearsal.tests.cloud.conftest import Account
+
+pytestmark = pytest.mark.cloud
+
+
+def task(resource: str, parameters: dict[str, Any], **more: Any) -> dict[str, Any]:
+    end = {} if "Next" in more else {"End": True}
+    return {"Type": "Task", "Resource": f"arn:aws:states:::{resource}", "Parameters": parameters, **end, **more}
+
+
+def call(function: str, **more: Any) -> dict[str, Any]:
+    return task("lambda:invoke", {"FunctionName": function, "Payload.$": "$"}, **more)
+
+
+CAUGHT = {"Type": "Pass", "Parameters": {"error.$": "$.Error", "cause.$": "$.Cause"}, "End": True}
+
+
+def test_a_function_s_answer_is_the_payload(account: Account) -> None:
+    function = account.function('def handle(event): return {"got": event}')
+    machine = account.machine({"A": call(function, ResultSelector={"payload.$": "$.Payload"}, ResultPath="$.out")})
+    done = account.execute(machine, {"n": 1})
+    assert json.loads(done["output"]) == {"n": 1, "out": {"payload": {"got": {"n": 1}}}}
+
+
+def test_a_function_s_error_has_its_own_name(account: Account) -> None:
+    function = account.function('def handle(event): raise KeyError("no")')
+    states = {"A": call(function, Catch=[{"ErrorEquals": ["KeyError"], "Next": "B"}]), "B": CAUGHT}
+    done = account.execute(account.machine(states))
+    output = json.loads(done["output"])
+    assert output["error"] == "KeyError"
+    assert json.loads(output["cause"])["errorMessage"] == "'no'"
+
+
+def test_retry_waits_and_gives_up(account: Account) -> None:
+    function = account.function('def handle(event): print("TRY"); raise ValueError("no")')
+    retry = [{"ErrorEquals": ["States.TaskFailed"], "IntervalSeconds": 10, "MaxAttempts": 2, "BackoffRate": 2}]
+    began = time.monotonic()
+    done = account.execute(account.machine({"A": call(function, Retry=retry)}))
+    seconds = time.monotonic() - began
+    assert (done["status"], done["error"]) == ("FAILED", "ValueError")
+    assert account.cloud.log_lines(f"/aws/lambda/{function}").count("TRY") == 3
+    assert seconds >= (10 + 20) / account.cloud.speed
+
+
+def test_wait_runs_at_the_cloud_s_speed(account: Account) -> None:
+    began = time.monotonic()
+    account.execute(account.machine({"A": {"Type": "Wait", "Seconds": 20, "End": True}}))
+    assert 20 / account.cloud.speed <= time.monotonic() - began < 10
+
+
+def test_a_task_out_of_time_is_not_a_failed_task(account: Account) -> None:
+    function = account.function("def handle(event): time.sleep(3)")
+    catch = [
+        {"ErrorEquals": ["States.TaskFailed"], "Next": "Wrong"},
+        {"ErrorEquals": ["States.Timeout"], "Next": "B"},
+    ]
+    states = {
+        "A": call(function, TimeoutSeconds=1, Catch=catch),
+        "B": {"Type": "Pass", "Result": "in time", "End": True},
+        "Wrong": {"Type": "Fail"},
+    }
+    assert json.loads(account.execute(account.machine(states))["output"]) == "in time"
+
+
+def test_runtime_errors_pass_every_catch(account: Account) -> None:
+    catch = [{"ErrorEquals": ["States.ALL"], "Next": "B"}]
+    function = account.function('def handle(event): return "x" * 300000')
+    states = {"A": call(function, Catch=catch), "B": {"Type": "Pass", "End": True}}
+    done = account.execute(account.machine(states))
+    assert (done["status"], done["error"]) == ("FAILED", "States.DataLimitExceeded")
+
+
+def test_choice_sees_the_output_of_a_task(account: Account) -> None:
+    function = account.function('def handle(event): return {"publish": event["n"] > 1}')
+    rules = [{"Variable": "$.refined.publish", "BooleanEquals": True, "Next": "Yes"}]
+    states = {
+        "A": call(function, ResultSelector={"publish.$": "$.Payload.publish"}, ResultPath="$.refined", Next="C"),
+        "C": {"Type": "Choice", "Choices": rules, "Default": "No"},
+        "Yes": {"Type": "Pass", "Result": "yes", "End": True},
+        "No": {"Type": "Succeed"},
+    }
+    machine = account.machine(states)
+    assert json.loads(account.execute(machine, {"n": 2})["output"]) == "yes"
+    assert account.execute(machine, {"n": 1})["status"] == "SUCCEEDED"
+
+
+def test_names_of_executions(account: Account) -> None:
+    machine = account.machine({"A": {"Type": "Wait", "Seconds": 20, "End": True}})
+    start = account.stepfunctions.start_execution
+    first = start(stateMachineArn=machine, name="run-1", input='{"n":1}')
+    assert start(stateMachineArn=machine, name="run-1", input='{"n":1}')["executionArn"] == first["executionArn"]
+    with pytest.raises(ClientError, match="ExecutionAlreadyExists"):
+        start(stateMachineArn=machine, name="run-1", input='{"n":2}')
+    account.cloud.wait_idle(20)
+    with pytest.raises(ClientError, match="ExecutionAlreadyExists"):
+        start(stateMachineArn=machine, name="run-1", input='{"n":1}')
+    unnamed = [start(stateMachineArn=machine)["executionArn"] for _ in range(2)]
+    assert len(set(unnamed)) == 2
+    account.cloud.wait_idle(20)
+
+
+def test_status_changes_are_events(account: Account) -> None:
+    url, queue = account.queue()
+    machine = account.machine({"A": {"Type": "Fail", "Error": "Broken", "Cause": "because"}})
+    pattern = {
+        "source": ["aws.states"],
+        "detail-type": ["Step Functions Execution Status Change"],
+        "detail": {"stateMachineArn": [machine]},
+    }
+    account.rule(pattern, {"Arn": queue})
+    done = account.execute(machine, {"n": 1}, name="named")
+    details = [json.loads(m["Body"])["detail"] for m in account.drain(url)]
+    by_status = {detail["status"]: detail for detail in details}
+    assert set(by_status) == {"RUNNING", "FAILED"}
+    failed = by_status["FAILED"]
+    assert (failed["executionArn"], failed["name"]) == (done["executionArn"], "named")
+    assert (failed["error"], failed["cause"], failed["input"]) == ("Broken", "because", '{"n":1}')
+    assert failed["stopDate"] >= failed["startDate"] > 1_600_000_000_000
+
+
+def test_a_stopped_execution_is_aborted(account: Account) -> None:
+    url, queue = account.queue()
+    machine = account.machine({"A": {"Type": "Wait", "Seconds": 2000, "End": True}})
+    account.rule({"detail": {"stateMachineArn": [machine], "status": ["ABORTED"]}}, {"Arn": queue})
+    started = account.stepfunctions.start_execution(stateMachineArn=machine)["executionArn"]
+    time.sleep(0.2)
+    account.stepfunctions.stop_execution(executionArn=started)
+    account.cloud.wait_idle(10)
+    assert account.stepfunctions.describe_execution(executionArn=started)["status"] == "ABORTED"
+    assert len(account.drain(url)) == 1
+
+
+def test_services_are_called_under_the_machine_s_role(account: Account) -> None:
+    url, _ = account.queue()
+    name = account.name("table")
+    account.dynamodb.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    condition = {"TableName": name, "Item": {"pk": {"S": "1"}}, "ConditionExpression": "attribute_not_exists(pk)"}
+    catch = [{"ErrorEquals": ["DynamoDB.ConditionalCheckFailedException"], "Next": "D"}]
+    states = {
+        "A": task("dynamodb:putItem", condition, ResultPath=None, Next="B"),
+        "B": task("sqs:sendMessage", {"QueueUrl": url, "MessageBody": {"a.$": "$.n"}}, ResultPath=None, Next="C"),
+        "C": task("dynamodb:putItem", condition, Catch=catch),
+        "D": {"Type": "Pass", "Result": "caught", "End": True},
+    }
+    done = account.execute(account.machine(states), {"n": 5})
+    assert json.loads(done["output"]) == "caught"
+    assert [json.loads(m["Body"]) for m in account.drain(url)] == [{"a": 5}]
+    role = account.role("machine")
+    uses = {(action, resource) for by, action, resource, _ in account.cloud.uses if by == role}
+    assert ("dynamodb:PutItem", f"arn:aws:dynamodb:eu-west-1:111122223333:table/{name}") in uses
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        ({"Type": "Pass", "QueryLanguage": "JSONata", "End": True}, "JSONata"),
+        (task("sqs:sendMessage.waitForTaskToken", {"QueueUrl": "u", "MessageBody": "b"}), "task token"),
+        (
+            {
+                "Type": "Map",
+                "ItemProcessor": {
+                    "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+                    "StartAt": "P",
+                    "States": {"P": {"Type": "Pass", "End": True}},
+                },
+                "End": True,
+            },
+            "distributed map",
+        ),
+    ],
+)
+def test_what_is_not_modelled_is_refused(new_cloud, state: dict[str, Any], reason: str) -> None:
+    account = new_cloud()
+    with pytest.raises(ClientError, match=f"does not model this call.*{reason}"):
+        account.machine({"A": state})
+    assert reason in account.cloud.problems[0].error
