@@ -1,6 +1,7 @@
 package catalog_test
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"strings"
 	"testing"
@@ -13,10 +14,12 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/strata-cdk/strata/constructs/catalog"
+	"github.com/strata-cdk/strata/constructs/dataset"
 	"github.com/strata-cdk/strata/constructs/internal/cdktest"
 	"github.com/strata-cdk/strata/constructs/security"
 	"github.com/strata-cdk/strata/constructs/security/policytest"
 	"github.com/strata-cdk/strata/constructs/storage"
+	"github.com/strata-cdk/strata/lambda/contract"
 )
 
 const (
@@ -258,4 +261,20 @@ func TestPropsChangeTheTemplate(t *testing.T) {
 			seen[text] = i
 		}
 	}
+}
+
+func TestManifest(t *testing.T) {
+	stack := cdktest.NewStack(t)
+	declared := &dataset.Manifest{SchemaVersion: 1, Lake: "commerce"}
+	manifest := catalog.NewManifest(stack, "Manifest", declared)
+	manifest.GrantRead(role(stack, "Read"))
+	if want := fmt.Sprintf("%x", sha256.Sum256(declared.Bytes())); manifest.Hash() != want || manifest.Environment()[contract.ManifestHash] != want {
+		t.Errorf("want the hash of the manifest's bytes %s, got %s", want, manifest.Hash())
+	}
+	template := cdktest.Synth(t, stack)
+	lines := policytest.Statements(template, "AWS::IAM::Policy", "Read")
+	if len(lines) != 1 || !strings.HasPrefix(lines[0], "Allow s3:GetObject on arn:${AWS::Partition}:s3:::") || !strings.HasSuffix(lines[0], ".json") {
+		t.Errorf("want one object of the bootstrap bucket, got %q", lines)
+	}
+	cdktest.Rejected(t, func() { catalog.NewManifest(stack, "Nothing", nil) })
 }

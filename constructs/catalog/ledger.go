@@ -12,10 +12,11 @@ import (
 
 	"github.com/strata-cdk/strata/constructs/internal/check"
 	"github.com/strata-cdk/strata/constructs/security"
+	"github.com/strata-cdk/strata/lambda/contract"
 )
 
 // ByDataset is the name of the ledger's index over batches, by dataset and the time they were frozen.
-const ByDataset = "by_dataset"
+const ByDataset = contract.DatasetIndex
 
 // LedgerRole is a part the holder of a grant plays with the ledger.
 type LedgerRole string

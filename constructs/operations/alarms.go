@@ -16,6 +16,7 @@ import (
 
 	"github.com/strata-cdk/strata/constructs/internal/check"
 	"github.com/strata-cdk/strata/constructs/security"
+	"github.com/strata-cdk/strata/lambda/contract"
 )
 
 // AlarmsProps configures topic and alarms.
@@ -99,24 +100,21 @@ func NewAlarms(scope constructs.Construct, id string, props *AlarmsProps) *Alarm
 	}
 	for _, m := range lakeMetrics {
 		a.alarm(m.name, m.doc, &awscloudwatch.MetricProps{
-			Namespace: jsii.String(Namespace), MetricName: jsii.String(m.name), Statistic: jsii.String("Sum"),
-			DimensionsMap: &map[string]*string{"Lake": jsii.String(props.Lake)},
+			Namespace: jsii.String(contract.MetricNamespace), MetricName: jsii.String(m.name), Statistic: jsii.String("Sum"),
+			DimensionsMap: &map[string]*string{contract.LakeDimension: jsii.String(props.Lake)},
 		})
 	}
 	a.WatchDeadLetters(props.DeadLetters)
 	return a
 }
 
-// Namespace is the CloudWatch namespace of the lake's own metrics.
-const Namespace = "Strata"
-
 // lakeMetrics are the metrics the lake's functions emit, with what to do when one is above zero.
 var lakeMetrics = []struct{ name, doc string }{
-	{"BlockedBatches", "A gate blocked a batch: look at the named query failed_batches, then replay it."},
-	{"FailedBatches", "A batch failed for good: look at the named query failed_batches, then replay it."},
-	{"FailedRuns", "A pipeline run failed; its unfinished batches are tried again."},
-	{"UnreadableObjects", "Objects of a batch could not be read: land them again, or replay the batch."},
-	{"UnroutableObjects", "Objects landed under a prefix that no dataset claims: declare the dataset, then reconcile."},
+	{contract.BlockedBatches, "A gate blocked a batch: look at the named query failed_batches, then replay it."},
+	{contract.FailedBatches, "A batch failed for good: look at the named query failed_batches, then replay it."},
+	{contract.FailedRuns, "A pipeline run failed; its unfinished batches are tried again."},
+	{contract.UnreadableObjects, "Objects of a batch could not be read: land them again, or replay the batch."},
+	{contract.UnroutableObjects, "Objects landed under a prefix that no dataset claims: declare the dataset, then reconcile."},
 }
 
 // alarm goes off when the metric is above zero within five minutes. Silence is health: missing data does not breach.

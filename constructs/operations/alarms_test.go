@@ -102,6 +102,19 @@ func TestBroughtTopic(t *testing.T) {
 	}
 }
 
+func TestWatchDeadLetters(t *testing.T) {
+	stack := cdktest.NewStack(t)
+	alarms := operations.NewAlarms(stack, "Alarms", &operations.AlarmsProps{Lake: "commerce"})
+	alarms.WatchDeadLetters(map[string]awssqs.IQueue{"Late": queue(stack, "late")})
+	err := cdktest.Rejected(t, func() { alarms.WatchDeadLetters(map[string]awssqs.IQueue{"late one": queue(stack, "other")}) })
+	if !strings.Contains(err.Error(), `DeadLetters["late one"]: is no name for an alarm`) {
+		t.Errorf("got %v", err)
+	}
+	if n := len(cdktest.Synth(t, stack).Resources("AWS::CloudWatch::Alarm")); n != 6 {
+		t.Errorf("want one alarm more, got %d", n)
+	}
+}
+
 func TestRejection(t *testing.T) {
 	err := cdktest.Rejected(t, func() { operations.NewAlarms(cdktest.NewStack(t), "Bad", nil) })
 	if !strings.Contains(err.Error(), "1 problem at Test/Bad") {

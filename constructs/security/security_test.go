@@ -64,7 +64,6 @@ func TestKeys(t *testing.T) {
 			" and kms:EncryptionContext:aws:sns:topicArn ArnLike arn:${AWS::Partition}:sns:" + here + "*",
 		"Allow kms:Decrypt kms:GenerateDataKey on * by Service events.amazonaws.com" +
 			" if aws:SourceAccount StringEquals ${AWS::AccountId}" +
-			" and aws:SourceArn ArnLike arn:${AWS::Partition}:events:" + here + "rule/*" +
 			" and kms:EncryptionContext:aws:sqs:arn ArnLike arn:${AWS::Partition}:sqs:" + here + "*",
 	}
 	if err := policytest.Equal(services, want); err != nil {

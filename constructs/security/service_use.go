@@ -58,8 +58,7 @@ var (
 )
 
 var serviceUses = map[ServiceUse]serviceUse{
-	EventsToQueues: {principal: "events.amazonaws.com", actions: envelope, sourceAccount: true,
-		sourceArn: &arnPattern{"events", "rule/*"}, context: toQueue},
+	EventsToQueues: {principal: "events.amazonaws.com", actions: envelope, sourceAccount: true, context: toQueue},
 	// SNS documents that the source keys are not supported in key policies for EventBridge: delivery would fail silently.
 	EventsToTopics: {principal: "events.amazonaws.com", actions: envelope, context: toTopic},
 	AlarmsToTopics: {principal: "cloudwatch.amazonaws.com", actions: envelope, sourceAccount: true,
@@ -72,9 +71,8 @@ var serviceUses = map[ServiceUse]serviceUse{
 		actions: []string{"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext",
 			"kms:ReEncryptFrom", "kms:ReEncryptTo"},
 		context: map[string]arnPattern{"aws:logs:arn": {"logs", "log-group:*"}}},
-	StateMachineLogs: {principal: "delivery.logs.amazonaws.com", actions: []string{"kms:Decrypt"}, sourceAccount: true,
-		sourceArn: &arnPattern{"logs", "*"},
-		context:   map[string]arnPattern{"aws:states:stateMachineArn": {"states", "stateMachine:*"}}},
+	StateMachineLogs: {principal: "delivery.logs.amazonaws.com", actions: envelope,
+		context: map[string]arnPattern{"SourceArn": {"logs", "*"}}},
 }
 
 // AllowServices adds one statement per use to the key's policy. It has no effect on an imported key, whose policy the
