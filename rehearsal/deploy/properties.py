@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,7 @@ class Leaf:
 
     sent: whether the service gets it. reason: why it is not executed, empty when it is. allowed: the only values
     handled, any if empty. document: a JSON document, compared as such. write_only: why it cannot be read back.
+    noted: (value, reason) of values that are taken but not executed. pattern: what a text must match, and in words.
     """
 
     sent: bool = True
@@ -30,6 +32,9 @@ class Leaf:
     allowed: tuple[Any, ...] = ()
     document: bool = False
     write_only: str = ""
+    noted: tuple[tuple[Any, str], ...] = ()
+    pattern: str = ""
+    pattern_hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,11 @@ Node = Leaf | Fields | ListOf | MapOf
 
 def applied(*allowed: Any) -> Leaf:
     return Leaf(allowed=allowed)
+
+
+def noted(allowed: tuple[Any, ...], **reasons: str) -> Leaf:
+    """An applied property of which some values are not executed: value → reason."""
+    return Leaf(allowed=allowed, noted=tuple(reasons.items()))
 
 
 def document(reason: str = "") -> Leaf:
@@ -104,6 +114,8 @@ def check(node: Node, value: Any, path: str = "") -> Iterator[Finding]:
         case Leaf():
             if node.allowed and not any(same_scalar(value, allowed) for allowed in node.allowed):
                 yield Finding(path, value, f"this value is not handled; handled: {_names(node.allowed)}")
+            if node.pattern and not re.search(node.pattern, str(value)):
+                yield Finding(path, value, f"this value is not handled; handled: {node.pattern_hint}")
         case Fields():
             yield from _check_fields(node, value, path)
         case ListOf():
@@ -137,9 +149,12 @@ def _check_fields(node: Fields, value: Any, path: str) -> Iterator[Finding]:
 
 def not_executed(node: Node, value: Any, path: str = "") -> Iterator[tuple[str, str]]:
     """(property path without list indexes, reason) of each property that is only stored or recorded."""
+    if path and (reason := sole_reason(node)):
+        yield path, reason
+        return
     match node:
-        case Leaf(reason=reason) if reason:
-            yield path, reason
+        case Leaf(noted=noted):
+            yield from ((path, reason) for known, reason in noted if known == value)
         case Fields() if isinstance(value, dict):
             for key, item in value.items():
                 if key in node.members:
@@ -150,6 +165,17 @@ def not_executed(node: Node, value: Any, path: str = "") -> Iterator[tuple[str, 
         case MapOf() if isinstance(value, dict):
             for item in value.values():
                 yield from not_executed(node.item, item, path)
+
+
+def sole_reason(node: Node) -> str:
+    """The reason why nothing of a property is executed; empty when some of it is, or when reasons differ."""
+    match node:
+        case Leaf():
+            return node.reason
+        case ListOf() | MapOf():
+            return sole_reason(node.item)
+    reasons = {sole_reason(member) for member in node.members.values()}
+    return reasons.pop() if len(reasons) == 1 else ""
 
 
 def is_sent(node: Node) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rehearsal.deploy.properties import STRING_SET, TAGS, ListOf, applied, fields
+from rehearsal.deploy.properties import TAGS, Leaf, ListOf, applied, fields
 from rehearsal.deploy.resource import Made, Maker, ResourceType
 
 COMPARISONS = (
@@ -13,19 +13,22 @@ COMPARISONS = (
     "LessThanThreshold",
     "LessThanOrEqualToThreshold",
 )
+_TOPICS = ListOf(Leaf(pattern=r"^arn:[^:]+:sns:", pattern_hint="ARNs of SNS topics"), ordered=False)
 ALARM = fields(
     ("ComparisonOperator", "EvaluationPeriods", "MetricName", "Namespace", "Period", "Statistic", "Threshold"),
     AlarmName=applied(),
     AlarmDescription=applied(),
     ActionsEnabled=applied(),
-    AlarmActions=STRING_SET,
-    OKActions=STRING_SET,
+    AlarmActions=_TOPICS,
+    OKActions=_TOPICS,
     ComparisonOperator=applied(*COMPARISONS),
     DatapointsToAlarm=applied(),
     Dimensions=ListOf(fields(("Name", "Value"), Name=applied(), Value=applied()), ordered=False),
     EvaluationPeriods=applied(),
     MetricName=applied(),
-    Namespace=applied(),
+    Namespace=Leaf(
+        pattern=r"^(?!AWS/)|^AWS/SQS$", pattern_hint="the app's own namespaces, and AWS/SQS for queue depth"
+    ),
     Period=applied(),
     Statistic=applied("Sum", "Maximum", "Minimum", "Average", "SampleCount"),
     Threshold=applied(),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from rehearsal.deploy.properties import STRINGS, TAGS, ListOf, applied, document, fields, recorded, stored
+from rehearsal.deploy.properties import STRINGS, TAGS, ListOf, applied, document, fields, noted, recorded, stored
 from rehearsal.deploy.resource import Made, Maker, ResourceType
 from rehearsal.deploy.shapes import as_bool, as_text, tags
 
 NO_ENFORCEMENT = "resource policies are stored, not enforced: role enforcement is not built yet"
+
+PROTOCOL = noted(("sqs", "lambda", "email"), email="no mail is sent: what was published to the topic is recorded")
 
 _QUEUE_ATTRIBUTES = {
     "ContentBasedDeduplication": applied(),
@@ -128,7 +130,7 @@ def _make_subscription(maker: Maker, props: dict[str, Any]) -> Made:
     return Made(arn, {"Arn": arn})
 
 
-_SUBSCRIPTION = fields(("Protocol", "Endpoint"), Protocol=applied("sqs", "lambda"), Endpoint=applied())
+_SUBSCRIPTION = fields(("Protocol", "Endpoint"), Protocol=PROTOCOL, Endpoint=applied())
 
 TYPES = (
     ResourceType(
@@ -178,7 +180,7 @@ TYPES = (
         fields(
             ("TopicArn", "Protocol", "Endpoint"),
             TopicArn=applied(),
-            Protocol=applied("sqs", "lambda"),
+            Protocol=PROTOCOL,
             Endpoint=applied(),
             RawMessageDelivery=applied(),
             FilterPolicy=document(),

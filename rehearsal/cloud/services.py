@@ -1,0 +1,28 @@
+"""The parts of the Cloud that a whole rehearsal needs, attached in one call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rehearsal.cloud import alarms, answers, athena
+
+if TYPE_CHECKING:
+    from rehearsal.cloud.cloud import Cloud
+
+
+@dataclass(frozen=True)
+class Services:
+    """The attached parts, for what the AWS API does not tell (alarms that went off, messages published)."""
+
+    athena: athena.Athena
+    alarms: alarms.Alarms
+
+
+def install(cloud: Cloud) -> Services:
+    """Attach queries, alarms and complete answers. To be called before the Cloud starts.
+
+    The deployer needs it: a Cloud without these parts neither answers all that is read back nor deletes named queries.
+    """
+    answers.install(cloud)
+    return Services(athena.install(cloud), alarms.install(cloud))
