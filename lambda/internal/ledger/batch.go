@@ -107,11 +107,14 @@ func (b *Batch) seen() Values {
 	return Values{"seen_state": b.State, "seen_at": b.UpdatedAt}
 }
 
-// Charge returns an open batch to frozen with this attempt count, charged to run.
+// Charge returns an open batch to frozen with this attempt count, charged to run. Its marks are redone, since the run
+// may have shown objects as unreadable before it ended; those of a forced rerun keep the earlier outcome's.
 func Charge(b *Batch, run string, attempt int, now string) Write {
 	values := b.seen()
 	values["frozen"], values["attempt"], values["run"], values["now"] = BatchFrozen, attempt, run, now
-	return Update(BatchKey(b.ID), "SET #state = :frozen, #attempt = :attempt, #run = :run, #updated_at = :now", asSeen, values)
+	values["marked"] = b.Force
+	return Update(BatchKey(b.ID), "SET #state = :frozen, #attempt = :attempt, #run = :run, #marked = :marked, #updated_at = :now",
+		asSeen, values)
 }
 
 // Exhaust ends an open batch that has used its attempts up: it has failed, unless it was a forced rerun, which leaves

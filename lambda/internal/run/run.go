@@ -109,7 +109,10 @@ func (s *Settler) settlePublish(ctx context.Context, r *ledger.Run, o Outcome) e
 
 // ChangedTable tells whether a batch's outcome changed its cleaned table.
 func ChangedTable(b *ledger.Batch) bool {
-	return b.State == ledger.BatchApplied && (b.Rerun == nil || b.Rerun.RowsChanged > 0)
+	if b.Rerun != nil {
+		return b.Rerun.RowsChanged > 0
+	}
+	return b.State == ledger.BatchApplied
 }
 
 // settleBatch takes a batch without an outcome from the run. If the run has lost the dataset's lease, the batch is its
