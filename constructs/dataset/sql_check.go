@@ -92,7 +92,7 @@ func (s *scanned) unreferenced() []int {
 	var found []int
 	for i, t := range s.tokens {
 		top := &stack[len(stack)-1]
-		if top.expected && !(t.kind == tokenWord && slices.Contains(beforeTable, t.text)) {
+		if top.expected && (t.kind != tokenWord || !slices.Contains(beforeTable, t.text)) {
 			top.expected = false
 			switch {
 			case t.kind == tokenRef, t.text == "(" && t.kind == tokenMark:

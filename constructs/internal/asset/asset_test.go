@@ -128,7 +128,7 @@ func entries(tb testing.TB, archive string) []string {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	defer r.Close()
+	defer func() { _ = r.Close() }()
 	var names []string
 	for _, f := range r.File {
 		names = append(names, f.Name)

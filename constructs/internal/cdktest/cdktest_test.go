@@ -69,7 +69,7 @@ func TestRejected(t *testing.T) {
 	for name, construct := range map[string]func(){
 		"accepted": func() {}, "text": func() { panic("no") }, "other error": func() { panic(errors.New("no")) },
 	} {
-		if !fails(t, func(tb testing.TB) { cdktest.Rejected(tb, construct) }) {
+		if !fails(t, func(tb testing.TB) { _ = cdktest.Rejected(tb, construct) }) {
 			t.Errorf("%s: the helper took it for a rejection", name)
 		}
 	}

@@ -77,7 +77,7 @@ func WriteFile(target string, content []byte) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(tmp.Name())
+	defer func() { _ = os.Remove(tmp.Name()) }() // gone already when all went well
 	_, err = tmp.Write(content)
 	if closed := tmp.Close(); err == nil {
 		err = closed

@@ -92,7 +92,7 @@ func (b *Builder) build(paths []string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(tmp)
+	defer func() { _ = os.RemoveAll(tmp) }()
 	if err := b.compile(tmp, paths); err != nil {
 		return err
 	}
@@ -138,7 +138,7 @@ func (b *Builder) run(cmd *exec.Cmd, handlers int) error {
 	case <-time.After(b.Patience):
 	}
 	if b.Progress != nil {
-		fmt.Fprintf(b.Progress, "building %d Lambda handlers for linux/arm64; the first build takes about a minute\n", handlers)
+		_, _ = fmt.Fprintf(b.Progress, "building %d Lambda handlers for linux/arm64; the first build takes about a minute\n", handlers)
 	}
 	return <-done
 }
