@@ -2,7 +2,8 @@
 
 Stock moto sends two events for a multipart upload (PutObject and CompleteMultipartUpload), a fixed sequencer and
 requester, `eTag` instead of `etag`, epoch numbers for times, `version-id` on unversioned buckets, and delivers inside
-the request; its GetBucketNotification leaves EventBridge out. Only `Object Created` is modelled: deletions, tags and restores send no event.
+the request; its GetBucketNotification leaves EventBridge out. Only `Object Created` is modelled: deletions, tags and
+restores send no event.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from collections.abc import Callable
 from typing import Any
 
 from moto.core.responses import ActionResult
+from moto.iam.access_control import PermissionResult
 from moto.s3 import notifications
+from moto.s3.models import FakeBucket
 from moto.s3.notifications import S3NotificationEvent
 from moto.s3.responses import S3Response
 
@@ -40,6 +43,8 @@ class Storage:
         self.events: list[dict[str, Any]] = []
         repairs.replace(notifications, "send_event", self._send_event)
         _repair_notification_answer(repairs)
+        # moto applies a bucket policy without its conditions: a Deny of plain HTTP would refuse every call.
+        repairs.replace(FakeBucket, "get_permission", lambda bucket, action, resource: PermissionResult.NEUTRAL)
 
     def _send_event(self, account_id: str, event_name: Any, bucket: Any, key: Any) -> None:
         configuration = bucket.notification_configuration

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from rehearsal.cloud import alarms, athena
 from rehearsal.cloud.cloud import Cloud
 from rehearsal.deploy import Assembly, Deployment, LeftBehind, deploy, synthesise
 from rehearsal.oracle.postgres import Oracle
@@ -18,8 +19,12 @@ from rehearsal.scenario.load import Scenario, load
 from rehearsal.scenario.resources import PeakMemory, Phases
 from rehearsal.scenario.run import Journal, Runner
 
-SPEED = 60.0
-"""Service-side timers (queue delays, visibility timeouts, retry intervals) run this much faster than in the cloud."""
+WINDOW = "WINDOW_SECONDS"
+"""The variable of the lake's functions that is compared with a queue's delay: both are scaled alike."""
+
+WINDOW_HERE = 3.0
+"""Seconds a window lasts in a rehearsal. All service-side timers (queue delays, visibility timeouts, retry intervals)
+run faster by the same factor; a whole number keeps the functions' window, which is rounded up, equal to the delay."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,10 @@ def rehearse(options: Options, say: Callable[[str], None]) -> Result:
         with oracle:
             say("starting the stand-in")
             with phases.phase("start"):
-                cloud = Cloud(workdir, speed=SPEED, jobs=options.jobs).start()
+                cloud = Cloud(workdir, speed=_speed(assembly), jobs=options.jobs, scaled_environment=(WINDOW,))
+                athena.install(cloud)
+                alarms.install(cloud)
+                cloud.start()
             try:
                 result = _on(cloud, options, scenario, assembly, oracle, phases, say)
             finally:
@@ -78,6 +86,18 @@ def rehearse(options: Options, say: Callable[[str], None]) -> Result:
     result.seconds, result.total_seconds = phases.seconds, phases.total
     result.peak_memory_mb = memory.megabytes
     return result
+
+
+def _speed(assembly: Assembly) -> float:
+    """How much faster than in the cloud the timers run."""
+    environments = [
+        resource["Properties"].get("Environment", {}).get("Variables", {})
+        for stack in assembly.stacks
+        for resource in stack.template.get("Resources", {}).values()
+        if resource["Type"] == "AWS::Lambda::Function"
+    ]
+    windows = [float(e[WINDOW]) for e in environments if WINDOW in e]
+    return max([1.0, *(w / WINDOW_HERE for w in windows)])
 
 
 def _on(
