@@ -36,7 +36,9 @@ func (p *Pipeline) newJobs() {
 		refine[argHashSecret] = c.HashSecret.Arn()
 	}
 	p.refine = p.newJob("Refine", "refine", library, refine)
-	c.Raw.GrantRead(p.refine.Role())
+	// Listed versions that are no longer current are copied to the batch's folder.
+	c.Raw.GrantReadVersions(p.refine.Role())
+	c.Artifacts.GrantPut(p.refine.Role(), storage.Batches)
 	grantTables(p.refine, c.Cleaned, catalog.DatabaseRef.GrantReadWrite)
 	grantTables(p.refine, c.Quarantine, catalog.DatabaseRef.GrantReadWrite)
 	if c.HashSecret != nil {
