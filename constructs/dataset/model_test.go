@@ -82,6 +82,8 @@ func TestModelFilesAreRejected(t *testing.T) {
 		"random":         {"sales/a.sql", "SELECT Rand(7), UUID(), unix_timestamp() FROM " + ref, []string{"line 1: rand() gives", "line 1: uuid() gives", "line 1: unix_timestamp() gives"}},
 		"typed literal":  {"sales/a.sql", "SELECT DATE 'today', TIMESTAMP ' Now UTC ' FROM " + ref, []string{"line 1: date 'today' gives", "line 1: timestamp 'now utc' gives"}},
 		"sample":         {"sales/a.sql", "SELECT * FROM " + ref + " TABLESAMPLE (1 PERCENT)", []string{"line 1: tablesample gives"}},
+		"time travel":    {"sales/a.sql", "SELECT * FROM " + ref + " VERSION AS OF 1\nJOIN " + ref + " FOR TIMESTAMP AS OF '2020-01-01' ON true", []string{"line 1: the input sales.orders is read", "line 2: the input sales.orders is read"}},
+		"braces":         {"sales/a.sql", "SELECT '{\"a\":{}}' FROM " + ref + "}}", []string{"line 1: }} stands outside"}},
 		"several": {"sales/a.sql", "SELECT rand() FROM x; SELECT 1",
 			[]string{"line 1: a second statement", "line 1: rand() gives", "line 1: table x is not"}},
 		"long doc": {"sales/a.sql", "-- " + strings.Repeat("x", 2049) + "\nSELECT 1", []string{".comment: is too long"}},

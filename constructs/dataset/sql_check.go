@@ -43,6 +43,14 @@ func (s *scanned) judge() []string {
 			add(i, "%s gives another result on another day or run; make it a column or a literal", name)
 		}
 	}
+	for i, t := range s.tokens {
+		if t.kind == tokenRef && s.timeTravel(i+1) {
+			add(i, "the input %s is read as of another version; the lake pins the version of each input itself", t.text)
+		}
+	}
+	for _, at := range s.strayBraces() {
+		problems = append(problems, fmt.Sprintf("line %d: }} stands outside a reference; put a blank between the braces", 1+strings.Count(s.source[:at], "\n")))
+	}
 	for _, i := range s.unreferenced() {
 		add(i, "table %s is not named by a reference; write {{ ref(\"<domain>.<name>\") }}", s.tokens[i].text)
 	}
@@ -69,6 +77,42 @@ func (s *scanned) volatile(i int) string {
 		}
 	}
 	return ""
+}
+
+// timeTravel reports whether a clause like VERSION AS OF starts at token i.
+func (s *scanned) timeTravel(i int) bool {
+	if s.is(i, "for") {
+		i++
+	}
+	for _, word := range strings.Fields("version timestamp system_version system_time") {
+		if s.is(i, word) && s.is(i+1, "as") && s.is(i+2, "of") {
+			return true
+		}
+	}
+	return false
+}
+
+// strayBraces are the places of }} outside references. The job that replaces references takes them for a broken one.
+// Where the text has a broken one, that is told already.
+func (s *scanned) strayBraces() []int {
+	if len(s.problems) > 0 {
+		return nil
+	}
+	rest := []byte(s.source)
+	for _, t := range s.tokens {
+		if t.kind == tokenRef {
+			copy(rest[t.start:t.end], strings.Repeat(" ", t.end-t.start))
+		}
+	}
+	var found []int
+	for at := 0; ; at += 2 {
+		i := strings.Index(string(rest[at:]), "}}")
+		if i < 0 {
+			return found
+		}
+		at += i
+		found = append(found, at)
+	}
 }
 
 // scope is what a parenthesis, or the text as a whole, holds.
