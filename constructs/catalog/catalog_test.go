@@ -58,6 +58,8 @@ func TestDatabases(t *testing.T) {
 	sales.GrantRead(role(stack, "Read"))
 	sales.GrantReadWrite(role(stack, "Write"))
 	imported.GrantRead(role(stack, "Guest"))
+	catalog.GrantRead(role(stack, "Many"), sales, imported)
+	catalog.GrantRead(role(stack, "Nobody"))
 	template := cdktest.Synth(t, stack)
 	if n := len(template.Resources("AWS::Glue::Database")); n != 2 {
 		t.Fatalf("want two databases, got %d", n)
@@ -91,6 +93,14 @@ func TestDatabases(t *testing.T) {
 			"Allow s3:ListBucket on " + bucketArn + " if s3:prefix StringLike other/*",
 		},
 	}
+	tests["Many"] = []string{
+		"Allow " + readActions + " on " + glueArn + "catalog " + glueArn + "database/commerce_sales_cleaned " + glueArn + "table/commerce_sales_cleaned/* " +
+			glueArn + "database/other " + glueArn + "table/other/*",
+		"Allow kms:Decrypt on " + zoneKey,
+		"Allow s3:GetObject on " + bucketArn + "/other/* " + bucketArn + "/sales/*",
+		"Allow s3:ListBucket on " + bucketArn + " if s3:prefix StringLike other/* sales/*",
+	}
+	tests["Nobody"] = nil
 	for id, want := range tests {
 		if err := policytest.Equal(policytest.Statements(template, "AWS::IAM::Policy", id), want); err != nil {
 			t.Errorf("%s: %v", id, err)

@@ -124,12 +124,12 @@ func (d *Database) Prefix() string { return d.prefix }
 
 // GrantRead lets grantee read every table of the database: its definition, its files and their key.
 func (d *Database) GrantRead(grantee awsiam.IGrantable) awsiam.Grant {
-	return grantTables(d, grantee, d.name, readTables).Combine(d.zone.GrantRead(grantee, d.prefix))
+	return GrantRead(grantee, d)
 }
 
 // GrantReadWrite lets grantee read, create and change every table of the database; it may drop none.
 func (d *Database) GrantReadWrite(grantee awsiam.IGrantable) awsiam.Grant {
-	return grantTables(d, grantee, d.name, writeTables).Combine(d.zone.GrantReadWrite(grantee, d.prefix))
+	return GrantReadWrite(grantee, d)
 }
 
 // DatabaseAttributes identify a database that exists already.

@@ -2,6 +2,7 @@ package consumption
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
@@ -35,8 +36,14 @@ func (w *Workgroup) GrantQuery(grantee awsiam.IGrantable, databases ...catalog.D
 	g = g.Combine(allow([]string{"s3:GetBucketLocation", "s3:ListBucketMultipartUploads"}, w.artifacts.BucketArn()))
 	g = g.Combine(allow([]string{"s3:ListMultipartUploadParts"}, w.artifacts.BucketArn()+"/"+w.results()+"*"))
 	g = g.Combine(w.artifacts.GrantRead(grantee, w.results())).Combine(w.artifacts.GrantPut(grantee, w.results()))
-	for _, db := range databases {
-		g = g.Combine(db.GrantRead(grantee)).Combine(allow([]string{"s3:GetBucketLocation"}, db.Zone().BucketArn()))
+	if len(databases) == 0 {
+		return g
 	}
-	return g
+	g = g.Combine(catalog.GrantRead(grantee, databases...))
+	var buckets []string
+	for _, db := range databases {
+		buckets = append(buckets, db.Zone().BucketArn())
+	}
+	slices.Sort(buckets)
+	return g.Combine(allow([]string{"s3:GetBucketLocation"}, slices.Compact(buckets)...))
 }
