@@ -90,7 +90,7 @@ def plan(cloud: Account, stack: Stack, exports: dict[str, Any]) -> tuple[Plan, l
 
 class _Planner:
     def __init__(self, cloud: Account, stack: Stack, exports: dict[str, Any]):
-        self.stack, self.template = stack, stack.template
+        self.cloud, self.stack, self.template = cloud, stack, stack.template
         self.problems: list[Problem] = []
         self.names = pseudo_parameters(cloud, stack.name) | self._parameters()
         self.resolver = Resolver(
@@ -245,7 +245,10 @@ class _Planner:
             if not any(problem.where == self._where(key) for problem in self.problems):
                 self._add(self._where(key), "", None, f"cannot be worked out: {error}")
             return []
-        for finding in properties.check(step.kind.properties, props):
+        findings = list(properties.check(step.kind.properties, props))
+        if not findings:
+            findings += step.kind.check(self.cloud, props)
+        for finding in findings:
             self._add(self._where(key), finding.path, finding.value, finding.message)
         name = step.kind.name
         noted = [NotExecuted(name, step.kind.note)] if step.kind.note else []

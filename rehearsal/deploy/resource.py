@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from rehearsal.deploy import shapes
-from rehearsal.deploy.properties import Fields
+from rehearsal.deploy.properties import Fields, Finding
 
 
 class Account(Protocol):
@@ -64,7 +64,8 @@ class ResourceType:
     """How one CloudFormation type is made, read back and removed.
 
     read: the properties as the service reports them, in CloudFormation's shape. listed: the inventory kinds (see
-    `inventory`) in which such a resource shows. note: why nothing of the type is executed, if so.
+    `inventory`) in which such a resource shows. note: why nothing of the type is executed, if so. check: what is not
+    handled in the combination of properties.
     """
 
     name: str
@@ -75,6 +76,7 @@ class ResourceType:
     attributes: tuple[str, ...] = ()
     listed: tuple[str, ...] = ()
     note: str = ""
+    check: Callable[[Account, dict[str, Any]], Iterable[Finding]] = lambda _cloud, _props: ()
 
 
 def partition(region: str) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from rehearsal.deploy.properties import TAGS, Leaf, ListOf, applied, fields
-from rehearsal.deploy.resource import Made, Maker, ResourceType
+from rehearsal.cloud import alarms
+from rehearsal.deploy.properties import TAGS, Finding, Leaf, ListOf, applied, fields
+from rehearsal.deploy.resource import Account, Made, Maker, ResourceType
 
 COMPARISONS = (
     "GreaterThanOrEqualToThreshold",
@@ -26,9 +28,7 @@ ALARM = fields(
     Dimensions=ListOf(fields(("Name", "Value"), Name=applied(), Value=applied()), ordered=False),
     EvaluationPeriods=applied(),
     MetricName=applied(),
-    Namespace=Leaf(
-        pattern=r"^(?!AWS/)|^AWS/SQS$", pattern_hint="the app's own namespaces, and AWS/SQS for queue depth"
-    ),
+    Namespace=applied(),
     Period=applied(),
     Statistic=applied("Sum", "Maximum", "Minimum", "Average", "SampleCount"),
     Threshold=applied(),
@@ -36,6 +36,14 @@ ALARM = fields(
     Unit=applied(),
     Tags=TAGS,
 )
+
+
+def _check(cloud: Account, props: dict[str, Any]) -> Iterator[Finding]:
+    if not alarms.handled(props["Namespace"], props["MetricName"]):
+        message = (
+            f"the stand-in has no such metric of {props['Namespace']}; handled: the app's own, AWS/SQS {alarms.DEPTH}"
+        )
+        yield Finding("MetricName", props["MetricName"], message)
 
 
 def _make(maker: Maker, props: dict[str, Any]) -> Made:
@@ -61,5 +69,6 @@ TYPES = (
         lambda maker, made, props: maker.client("cloudwatch").delete_alarms(AlarmNames=[made.physical_id]),
         attributes=("Arn",),
         listed=("alarm",),
+        check=_check,
     ),
 )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from rehearsal.deploy import shapes
-from rehearsal.deploy.properties import STRING_SET, TAGS, Fields, ListOf, applied, fields, recorded
-from rehearsal.deploy.resource import Made, Maker, ResourceType
+from rehearsal.deploy.properties import STRING_SET, TAGS, Fields, Finding, ListOf, applied, fields, recorded
+from rehearsal.deploy.resource import Account, Made, Maker, ResourceType
 from rehearsal.deploy.shapes import as_bool
 
 NO_BACKUP = "the stand-in keeps no backups"
@@ -95,11 +96,15 @@ def _read(node: Fields) -> Any:
     return read
 
 
+def _check_global(cloud: Account, props: dict[str, Any]) -> Iterator[Finding]:
+    regions = [replica["Region"] for replica in props["Replicas"]]
+    if regions != [cloud.region]:
+        yield Finding("Replicas", regions, f"handled: one replica, in the stack's region {cloud.region}")
+
+
 def _make_global(maker: Maker, props: dict[str, Any]) -> Made:
     """One replica, in the stack's own region, is an ordinary table."""
     replicas = props["Replicas"]
-    if [replica["Region"] for replica in replicas] != [maker.cloud.region]:
-        raise ValueError(f"Replicas: handled: one, in {maker.cloud.region}; got {replicas}")
     kept = {key: value for key, value in props.items() if key != "Replicas"}
     own = {key: replicas[0][key] for key in ("DeletionProtectionEnabled", "Tags") if key in replicas[0]}
     return _make(maker, {**kept, **own})
@@ -128,5 +133,6 @@ TYPES = (
         _remove,
         ("Arn", "TableId"),
         ("dynamodb table",),
+        check=_check_global,
     ),
 )

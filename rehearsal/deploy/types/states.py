@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
-from rehearsal.deploy.properties import TAGS, MapOf, applied, document, fields, recorded
-from rehearsal.deploy.resource import Made, Maker, ResourceType
+from rehearsal.deploy.properties import PENDING, TAGS, Finding, MapOf, applied, document, fields, recorded
+from rehearsal.deploy.resource import Account, Made, Maker, ResourceType
 from rehearsal.deploy.shapes import as_text
 
 NO_LOGS = "the stand-in keeps the execution history and writes no log of it"
@@ -36,6 +37,16 @@ def definition(props: dict[str, Any]) -> str:
         rest = text[text.index("${") :][:60]
         raise ValueError(f"the definition has a placeholder that DefinitionSubstitutions lacks: {rest}")
     return text
+
+
+def _check(cloud: Account, props: dict[str, Any]) -> Iterator[Finding]:
+    if ("DefinitionString" in props) == ("Definition" in props):
+        yield Finding("DefinitionString", None, "one of Definition and DefinitionString is required")
+        return
+    try:
+        json.loads(definition(props).replace(PENDING, ""))
+    except ValueError as error:
+        yield Finding("DefinitionString", None, f"not a definition in JSON: {error}")
 
 
 def _make(maker: Maker, props: dict[str, Any]) -> Made:
@@ -75,5 +86,6 @@ TYPES = (
         lambda maker, made, props: maker.client("stepfunctions").delete_state_machine(stateMachineArn=made.physical_id),
         attributes=("Arn", "Name"),
         listed=("state machine",),
+        check=_check,
     ),
 )
