@@ -122,9 +122,11 @@ func TestEveryPropCounts(t *testing.T) {
 	second := spec("sales", "orders")
 	second.Freshness = time.Minute * 2
 	changes := map[string]func(*lake.Props){
-		"Name":       func(p *lake.Props) { p.Name = "other" },
-		"Sources":    func(p *lake.Props) { p.Sources = lake.Sources{"Drops": p.Sources["Files"]} },
-		"Freshness":  func(p *lake.Props) { p.Sources = lake.Sources{"Files": ingestion.FileDrop{Datasets: []dataset.Spec{second}}} },
+		"Name":    func(p *lake.Props) { p.Name = "other" },
+		"Sources": func(p *lake.Props) { p.Sources = lake.Sources{"Drops": p.Sources["Files"]} },
+		"Freshness": func(p *lake.Props) {
+			p.Sources = lake.Sources{"Files": ingestion.FileDrop{Datasets: []dataset.Spec{second}}}
+		},
 		"Models":     func(p *lake.Props) { p.Models = files("sales/totals.sql", totals) },
 		"Queries":    func(p *lake.Props) { p.Queries = files("open.sql", `SELECT * FROM {{ ref("sales.orders") }}`) },
 		"Lease":      func(p *lake.Props) { p.Pipeline.Lease = time.Minute },

@@ -52,7 +52,7 @@ type Props struct {
 	// Default: forever.
 	RawRetention time.Duration
 	// ScanLimit cancels an Athena query that has scanned this many bytes, at least 10,000,000.
-	// Default: 100 GiB.
+	// Default: consumption.DefaultScanLimit, 1 TiB.
 	ScanLimit int64
 	// AlarmTopic receives the alarms and what is told of failures. It must admit CloudWatch alarms of the account, its
 	// key too, and the pipeline's function record.

@@ -2,9 +2,9 @@ package processing
 
 import (
 	"maps"
+	"slices"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsglue"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3assets"
 
 	"github.com/strata-cdk/strata/constructs/catalog"
@@ -39,8 +39,7 @@ func (p *Pipeline) newJobs() {
 	// Listed versions that are no longer current are copied to the batch's folder.
 	c.Raw.GrantReadVersions(p.refine.Role())
 	c.Artifacts.GrantPut(p.refine.Role(), storage.Batches)
-	grantTables(p.refine, c.Cleaned, catalog.DatabaseRef.GrantReadWrite)
-	grantTables(p.refine, c.Quarantine, catalog.DatabaseRef.GrantReadWrite)
+	catalog.GrantReadWrite(p.refine.Role(), slices.Concat(c.Cleaned, c.Quarantine)...)
 	if c.HashSecret != nil {
 		c.HashSecret.GrantRead(p.refine.Role())
 	}
@@ -50,16 +49,8 @@ func (p *Pipeline) newJobs() {
 	p.publish = p.newJob("Publish", "publish", library, map[string]string{
 		argCuratedBucket: c.Curated[0].Zone().BucketName(),
 	})
-	grantTables(p.publish, c.Cleaned, catalog.DatabaseRef.GrantRead)
-	grantTables(p.publish, c.Curated, catalog.DatabaseRef.GrantReadWrite)
-}
-
-type tableGrant = func(catalog.DatabaseRef, awsiam.IGrantable) awsiam.Grant
-
-func grantTables(job *SparkJob, databases []catalog.DatabaseRef, how tableGrant) {
-	for _, d := range databases {
-		how(d, job.Role())
-	}
+	catalog.GrantRead(p.publish.Role(), c.Cleaned...)
+	catalog.GrantReadWrite(p.publish.Role(), c.Curated...)
 }
 
 // newJob makes a job with what both need: the arguments that say where the lake is, and the right to read lists and
