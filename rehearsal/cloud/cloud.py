@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -218,6 +219,9 @@ class _Running:
         self._before = {name: dict(default_user_config.get(name, {})) for name in self._settings}
         for name, values in self._settings.items():
             default_user_config[name] = {**self._before[name], **values}
+        # moto logs every failed task at length; the failure itself is in the execution or in `problems`.
+        self._log_level = logging.getLogger("moto").level
+        logging.getLogger("moto").setLevel(logging.CRITICAL)
         self._account_before = os.environ.get("MOTO_ACCOUNT_ID")
         os.environ["MOTO_ACCOUNT_ID"] = account
         self.work = work = Work()
@@ -307,6 +311,7 @@ class _Running:
         self.repairs.undo()
         BackendDict.reset()
         default_user_config.update(self._before)
+        logging.getLogger("moto").setLevel(self._log_level)
         if self._account_before is None:
             os.environ.pop("MOTO_ACCOUNT_ID", None)
         else:

@@ -112,9 +112,12 @@ def _repair_errors(repairs: Repairs) -> None:
 
 def _repair_shapes(repairs: Repairs) -> None:
     def normalise_parameters(
-        task: StateTaskService, parameters: dict[str, Any], boto_service_name: Any = None, action: Any = None
+        task: StateTaskService,
+        parameters: dict[str, Any],
+        boto_service_name: Any = None,
+        service_action_name: Any = None,
     ) -> None:
-        shape = _operation(task, boto_service_name, action).input_shape
+        shape = _operation(task, boto_service_name, service_action_name).input_shape
         if shape is not None:
             task._to_boto_request(parameters, shape)
 

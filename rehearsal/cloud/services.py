@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rehearsal.cloud import alarms, answers, athena
+from rehearsal.cloud import alarms, athena
 
 if TYPE_CHECKING:
     from rehearsal.cloud.cloud import Cloud
@@ -20,9 +20,8 @@ class Services:
 
 
 def install(cloud: Cloud) -> Services:
-    """Attach queries, alarms and complete answers. To be called before the Cloud starts.
+    """Attach queries and alarms. To be called before the Cloud starts.
 
-    The deployer needs it: a Cloud without these parts neither answers all that is read back nor deletes named queries.
+    The deployer needs it: without the Athena part, named queries cannot be deleted.
     """
-    answers.install(cloud)
     return Services(athena.install(cloud), alarms.install(cloud))

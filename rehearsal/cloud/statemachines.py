@@ -1,7 +1,7 @@
 """Step Functions: executions, their sessions and their status-change events.
 
-Stock moto names executions `None` when no name is given, sends no events, and leaves an execution RUNNING for ever
-when its thread dies.
+Stock moto names executions `None` when no name is given, sends no events, leaves an execution RUNNING for ever when
+its thread dies, and describes the output of one that ends in a string as bare text, not as JSON.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from moto.core.responses import ActionResult
 from moto.stepfunctions.parser.api import ExecutionStatus
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication, Execution
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfunctions_parser_backends
 from moto.stepfunctions.parser.utils import TMP_THREADS
+from moto.stepfunctions.responses import StepFunctionResponse
 
 from rehearsal.cloud.identities import Credentials, Identities
 from rehearsal.cloud.interpreter import check_definition, repair_interpreter
@@ -115,6 +117,12 @@ class StateMachines:
                 machines._announce(execution)
                 machines._forget(execution.exec_arn)
 
+        def describe_execution(response: StepFunctionResponse) -> ActionResult:
+            execution = response.stepfunction_backend.describe_execution(response._get_param("executionArn"))
+            described = execution.to_describe_output() | {"status": execution.status}
+            return ActionResult({name: value for name, value in described.items() if value is not None})
+
+        repairs.replace(StepFunctionResponse, "describe_execution", describe_execution)
         stock_create = repairs.replace(StepFunctionsParserBackend, "create_state_machine", create_state_machine)
         stock_start = repairs.replace(StepFunctionsParserBackend, "start_execution", start_execution)
         stock_logic = repairs.replace(ExecutionWorker, "_execution_logic", execution_logic)

@@ -87,9 +87,11 @@ def _environment(values: dict[str, str], base: SparkSession) -> Iterator[None]:
     system = context._jvm.java.lang.System
     for name, variable in JVM_CREDENTIALS.items():
         system.setProperty(name, values[variable])
+    _forget_default_session()
     try:
         yield
     finally:
+        _forget_default_session()
         context.cancelAllJobs()
         base.catalog.clearCache()
         for name in JVM_CREDENTIALS:
@@ -97,6 +99,12 @@ def _environment(values: dict[str, str], base: SparkSession) -> Iterator[None]:
         os.environ.clear()
         os.environ.update(before)
         gc.collect()
+
+
+def _forget_default_session() -> None:
+    """boto3 keeps the credentials of its first default session; the next run acts under another role."""
+    if "boto3" in sys.modules:
+        sys.modules["boto3"].DEFAULT_SESSION = None
 
 
 @contextlib.contextmanager

@@ -164,29 +164,3 @@ def test_services_are_called_under_the_machine_s_role(account: Account) -> None:
     role = account.role("machine")
     uses = {(action, resource) for by, action, resource, _ in account.cloud.uses if by == role}
     assert ("dynamodb:PutItem", f"arn:aws:dynamodb:eu-west-1:111122223333:table/{name}") in uses
-
-
-@pytest.mark.parametrize(
-    ("state", "reason"),
-    [
-        ({"Type": "Pass", "QueryLanguage": "JSONata", "End": True}, "JSONata"),
-        (task("sqs:sendMessage.waitForTaskToken", {"QueueUrl": "u", "MessageBody": "b"}), "task token"),
-        (
-            {
-                "Type": "Map",
-                "ItemProcessor": {
-                    "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
-                    "StartAt": "P",
-                    "States": {"P": {"Type": "Pass", "End": True}},
-                },
-                "End": True,
-            },
-            "distributed map",
-        ),
-    ],
-)
-def test_what_is_not_modelled_is_refused(new_cloud, state: dict[str, Any], reason: str) -> None:
-    account = new_cloud()
-    with pytest.raises(ClientError, match=f"does not model this call.*{reason}"):
-        account.machine({"A": state})
-    assert reason in account.cloud.problems[0].error
