@@ -60,10 +60,12 @@ def text(value: Any, column: Column) -> str | None:
 
 
 def csv_line(record: Record, dataset: Dataset) -> str:
-    if record.line is not None:
-        return record.line
-    fields = (text(v, c) for v, c in zip(record.values, dataset.columns, strict=True))
-    return dataset.delimiter.join(_csv_field(f, dataset) for f in fields)
+    return dataset.delimiter.join(csv_fields(record, dataset)) if record.line is None else record.line
+
+
+def csv_fields(record: Record, dataset: Dataset) -> list[str]:
+    """The record's fields as they stand in the line, quoted where they must be."""
+    return [_csv_field(text(v, c), dataset) for v, c in zip(record.values, dataset.columns, strict=True)]
 
 
 def _csv_field(field: str | None, dataset: Dataset) -> str:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from rehearsal.data.declared import Column, Dataset
-from rehearsal.data.encode import Record, csv_line
+from rehearsal.data.encode import Record, csv_fields
 from rehearsal.data.parcels import Draft, Parcel
 from rehearsal.data.tpch import SEQUENCE_STEP, DataError
 
@@ -79,14 +79,17 @@ def plant(field: Field, faults: list[dict[str, Any]]) -> list[Parcel]:
 
 def _malformed(field: Field, fault: dict[str, Any]) -> None:
     _csv_only(field, fault)
+    if len(field.of(fault)[0].dataset.columns) < 3:
+        raise DataError(f"fault {fault['kind']}: {fault['dataset']} has fewer than three columns")
     for draft, record in field.clean(field.of(fault), fault["count"], lambda _: True):
-        line = csv_line(record, draft.dataset)
-        delimiter = draft.dataset.delimiter
-        broken = {
-            "too_few_fields": str(record.values[0]) + delimiter + "half a row",
-            "too_many_fields": line + delimiter + "one more",
-            "unclosed_quote": line.rsplit(delimiter, 1)[0] + delimiter + '"open',
-        }[fault["kind"]]
+        fields = csv_fields(record, draft.dataset)
+        broken = draft.dataset.delimiter.join(
+            {
+                "too_few_fields": [fields[0], "half a row"],
+                "too_many_fields": [*fields, "one more"],
+                "unclosed_quote": [*fields[:-1], '"open'],
+            }[fault["kind"]]
+        )
         for _ in range(fault.get("repeat", 1)):
             planted = Record(line=broken, fate="quarantined", reasons=("malformed",), fault=fault["kind"])
             field.insert(draft, planted)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from rehearsal.cloud import alarms, athena
+from rehearsal.cloud import services
 from rehearsal.cloud.cloud import Cloud
 from rehearsal.deploy import Assembly, Deployment, LeftBehind, deploy, synthesise
 from rehearsal.oracle.postgres import Oracle
@@ -75,8 +75,7 @@ def rehearse(options: Options, say: Callable[[str], None]) -> Result:
             say("starting the stand-in")
             with phases.phase("start"):
                 cloud = Cloud(workdir, speed=_speed(assembly), jobs=options.jobs, scaled_environment=(WINDOW,))
-                athena.install(cloud)
-                alarms.install(cloud)
+                services.install(cloud)
                 cloud.start()
             try:
                 result = _on(cloud, options, scenario, assembly, oracle, phases, say)
