@@ -34,8 +34,17 @@ func (inv *invocation) take(ctx context.Context, dataset string) (token int64, o
 			inv.skip(dataset, "run %s, whose lease on it has expired, is still executing", l.Run)
 			return 0, false, nil
 		}
+		// Settling the run has freed the lease, and somebody may have taken it since.
+		holder := l
 		if l, err = inv.Ledger.Lease(ctx, dataset); err != nil {
 			return 0, false, err
+		}
+		if l.Run == inv.claim && l.State == ledger.LeaseHeld {
+			return l.Token, true, nil
+		}
+		if l.State == ledger.LeaseHeld && l != holder {
+			inv.skip(dataset, "%s has just taken its lease", l.Run)
+			return 0, false, nil
 		}
 	}
 	err = inv.Ledger.Apply(ctx, ledger.TakeLease(dataset, inv.claim, l, inv.claimEnd()))

@@ -14,6 +14,7 @@ import (
 	sfntypes "github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
 	"github.com/strata-cdk/strata/lambda/contract"
+	"github.com/strata-cdk/strata/lambda/internal/dispatch"
 	"github.com/strata-cdk/strata/lambda/internal/ledger"
 	"github.com/strata-cdk/strata/lambda/internal/record"
 )
@@ -394,4 +395,29 @@ func TestExpiredLease(t *testing.T) {
 	}
 	p.quiet()
 	p.settled(asSet(orders("a.csv", "b.csv")))
+}
+
+// While one invocation finds out that a lease's holder has ended, another settles it and starts the next run: the first
+// must not take the lease from that.
+func TestLeaseTakenWhileItsHolderIsSettled(t *testing.T) {
+	w := newWorld(t, "sales.orders")
+	p := newPipeline(w)
+	w.land(orders("a.csv")...)
+	first := w.ask(`{"action": "drain"}`).Runs[0].Run
+	w.clock = w.clock.Add(2 * lease)
+	w.machine.executions[first].status = sfntypes.ExecutionStatusAborted
+	var other *dispatch.Answer
+	w.machine.described = func() {
+		w.machine.described = nil
+		other = w.ask(`{"action": "drain"}`)
+	}
+	answer := w.ask(`{"action": "drain"}`)
+	if len(other.Runs) != 1 || len(answer.Runs) != 0 || len(answer.Skipped) != 1 || !strings.Contains(answer.Skipped[0].Reason, "has just taken") {
+		t.Errorf("the other invocation: %+v, this one: %+v", other, answer)
+	}
+	if problem := w.always(map[string]string{}); problem != "" {
+		t.Error(problem)
+	}
+	p.quiet()
+	p.settled(asSet(orders("a.csv")))
 }

@@ -88,8 +88,11 @@ func (s *scenario) run() {
 func TestKillAnywhere(t *testing.T) {
 	for _, victim := range []string{"notice", "dispatch", "refine", contract.ActionRefined, "publish", contract.ActionFinish} {
 		t.Run(victim, func(t *testing.T) {
-			points := 0
-			for k := 1; ; k++ {
+			points, step := 0, 1
+			if testing.Short() {
+				step = 4
+			}
+			for k := 1; ; k += step {
 				reached := false
 				for _, after := range []bool{false, true} {
 					s := &scenario{pipeline: newPipeline(newWorld(t, "sales.orders", "sales.items")), victim: victim, k: k, after: after,
@@ -121,7 +124,11 @@ func TestKillAnywhere(t *testing.T) {
 
 // A fail that is cut short is finished by whoever comes next.
 func TestKillFail(t *testing.T) {
-	for k := 1; ; k++ {
+	points, step := 0, 1
+	if testing.Short() {
+		step = 4
+	}
+	for k := 1; ; k += step {
 		reached := false
 		for _, after := range []bool{false, true} {
 			p := newPipeline(newWorld(t, "sales.orders", "sales.items"))
@@ -146,8 +153,9 @@ func TestKillFail(t *testing.T) {
 			}
 		}
 		if !reached {
-			t.Logf("%d points", 2*(k-1))
+			t.Logf("%d points", points)
 			return
 		}
+		points += 2
 	}
 }

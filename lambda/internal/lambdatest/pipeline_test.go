@@ -39,23 +39,29 @@ func alive(string) *gate { return &gate{} }
 // record, or ends the execution, as it would for a job.
 func (p *pipeline) execute(name string, g gates) {
 	x := p.machine.executions[name]
+	running := func() bool { return x.status == sfntypes.ExecutionStatusRunning }
 	err := p.refine(p.t.Context(), g("refine"), name)
 	var answer any
-	if err == nil {
+	if err == nil && running() {
 		answer, err = p.retried(g, contract.ActionRefined, name)
 	}
-	if err == nil && answer.(record.Refined).Publish {
+	if err == nil && running() && answer.(record.Refined).Publish {
 		err = p.publish(g("publish"))
 	}
-	if err == nil {
+	if err == nil && running() {
 		_, err = p.retried(g, contract.ActionFinish, name)
+	}
+	if !running() { // aborted: no further state is entered
+		return
 	}
 	if err == nil {
 		x.status = sfntypes.ExecutionStatusSucceeded
 		return
 	}
 	_, _ = p.retried(g, contract.ActionFail, name)
-	x.status, x.error = sfntypes.ExecutionStatusFailed, "States.TaskFailed"
+	if running() {
+		x.status, x.error = sfntypes.ExecutionStatusFailed, "States.TaskFailed"
+	}
 }
 
 func (p *pipeline) retried(g gates, action, name string) (any, error) {

@@ -64,8 +64,7 @@ func serve(m *testing.M) int {
 	cfg := aws.Config{Region: "eu-west-1", BaseEndpoint: aws.String("http://" + address),
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
-		}),
-		Retryer: func() aws.Retryer { return aws.NopRetryer{} }}
+		})}
 	dynamo = dynamodb.NewFromConfig(cfg)
 	objects = s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
 	return m.Run()

@@ -16,6 +16,8 @@ const machineARN = "arn:aws:states:eu-west-1:123456789012:stateMachine:Pipeline"
 type machine struct {
 	executions map[string]*execution
 	started    []string
+	// described is called before an execution is described.
+	described func()
 }
 
 type execution struct {
@@ -38,6 +40,9 @@ func (m *machine) start(in *sfn.StartExecutionInput) (*sfn.StartExecutionOutput,
 }
 
 func (m *machine) describe(in *sfn.DescribeExecutionInput) (*sfn.DescribeExecutionOutput, error) {
+	if m.described != nil {
+		m.described()
+	}
 	arn := aws.ToString(in.ExecutionArn)
 	x := m.executions[arn[strings.LastIndexByte(arn, ':')+1:]]
 	if x == nil {
