@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from sqlglot.errors import OptimizeError, ParseError, TokenError
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import traverse_scope
 from sqlglot.schema import MappingSchema
+from sqlglot.tokens import TokenType
 
 from rehearsal.cloud.athena.failure import QueryFailed, not_handled
 from rehearsal.cloud.athena.infer import infer
@@ -18,6 +20,7 @@ from rehearsal.cloud.athena.rewrite import rewrite
 from rehearsal.cloud.athena.types import Type
 
 Columns = Mapping[str, Type]
+DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)")
 
 
 @dataclass(frozen=True, order=True)
@@ -72,7 +75,8 @@ def translate(
 
 def _parse(text: str) -> exp.Expression:
     try:
-        statements = [statement for statement in sqlglot.parse(text, read="athena") if statement is not None]
+        plain = _plain_decimals(text)
+        statements = [statement for statement in sqlglot.parse(plain, read="athena") if statement is not None]
     except (ParseError, TokenError) as error:
         raise QueryFailed("SYNTAX_ERROR", str(error).replace("\x1b[4m", "").replace("\x1b[0m", "")) from error
     if len(statements) != 1:
@@ -80,6 +84,20 @@ def _parse(text: str) -> exp.Expression:
     if not isinstance(statements[0], exp.Query):
         raise not_handled(f"{type(statements[0]).__name__.upper()} statements; handled: SELECT")
     return statements[0]
+
+
+def _plain_decimals(text: str) -> str:
+    """`DECIMAL '0.05'` as the number 0.05: sqlglot takes it for a cast to decimal without digits after the point."""
+    tokens = sqlglot.tokenize(text, read="athena")
+    out, end = [], 0
+    for kind, value in zip(tokens, tokens[1:], strict=False):
+        if kind.token_type == TokenType.DECIMAL and value.token_type == TokenType.STRING:
+            if not DECIMAL.fullmatch(value.text):
+                raise QueryFailed("INVALID_LITERAL", f"'{value.text}' is not a valid DECIMAL literal")
+            number = value.text if "." in value.text else f"{value.text}."
+            out += [text[end : kind.start], f"({number})"]
+            end = value.end + 1
+    return "".join([*out, text[end:]])
 
 
 def _bound(query: exp.Expression, parameters: list[str]) -> exp.Expression:
