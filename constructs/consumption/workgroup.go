@@ -126,11 +126,10 @@ func NewWorkgroup(scope constructs.Construct, id string, props *WorkgroupProps) 
 	group := awsathena.NewCfnWorkGroup(w, jsii.String("Resource"), wp)
 	queries, _ := props.queries() // Validate has reported the error
 	for _, q := range queries {
-		named := awsathena.NewCfnNamedQuery(w, jsii.String(q.id()), &awsathena.CfnNamedQueryProps{
+		awsathena.NewCfnNamedQuery(w, jsii.String(q.id()), &awsathena.CfnNamedQueryProps{
 			Name: jsii.String(q.name), Database: jsii.String(q.database), QueryString: jsii.String(q.sql),
 			Description: conv.Text(q.doc), WorkGroup: group.Ref(),
 		})
-		named.AddResourceDependency(group, nil)
 	}
 	return w
 }
