@@ -1,0 +1,154 @@
+"""What lives while a Cloud runs: the services, wired to one another."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from moto.core.base_backend import BackendDict
+from moto.core.config import default_user_config
+
+from rehearsal.cloud.calls import Names
+from rehearsal.cloud.catalog import repair_catalog
+from rehearsal.cloud.clients import Clients
+from rehearsal.cloud.delivery import Delivery
+from rehearsal.cloud.events import Events
+from rehearsal.cloud.faults import Caller
+from rehearsal.cloud.functions import Functions
+from rehearsal.cloud.gateway import Gateway, Server, Uses
+from rehearsal.cloud.identities import Identities
+from rehearsal.cloud.items import repair_transactions
+from rehearsal.cloud.jobs import Jobs
+from rehearsal.cloud.logs import Logs
+from rehearsal.cloud.mappings import Mappings
+from rehearsal.cloud.queues import Queues
+from rehearsal.cloud.repairs import Repairs
+from rehearsal.cloud.roles import repair_sessions
+from rehearsal.cloud.schedules import Schedules
+from rehearsal.cloud.statemachines import StateMachines
+from rehearsal.cloud.storage import Storage
+from rehearsal.cloud.work import Work
+from rehearsal.spark.launch import ProcessPerRun, Runner, SharedWorker
+
+if TYPE_CHECKING:
+    from rehearsal.cloud.cloud import Cloud
+
+
+class Running:
+    """Everything that lives from start to stop."""
+
+    _only_one = threading.Lock()
+
+    def __init__(self, cloud: Cloud, uses: Uses):
+        if not self._only_one.acquire(blocking=False):
+            raise RuntimeError("another Cloud runs in this process: moto's state is shared, so stop it first")
+        account, region, speed, faults = cloud.account, cloud.region, cloud.speed, cloud.faults
+        self._settings = {"stepfunctions": {"execute_state_machine": True}, "iam": {"load_aws_managed_policies": True}}
+        self._before = {name: dict(default_user_config.get(name, {})) for name in self._settings}
+        for name, values in self._settings.items():
+            default_user_config[name] = {**self._before[name], **values}
+        # moto logs every failed task at length; the failure itself is in the execution or in `problems`.
+        self._log_level = logging.getLogger("moto").level
+        logging.getLogger("moto").setLevel(logging.CRITICAL)
+        self._account_before = os.environ.get("MOTO_ACCOUNT_ID")
+        os.environ["MOTO_ACCOUNT_ID"] = account
+        self.work = work = Work()
+        self.repairs = repairs = Repairs()
+        self.identities = identities = Identities()
+        self.clients = clients = Clients(region)
+        self.logs = logs = Logs(account, region)
+        self.queues = queues = Queues(account, region, speed, repairs)
+        repair_catalog(repairs)
+        repair_transactions(repairs)
+        repair_sessions(identities, repairs)
+
+        def service_clients(principal: str) -> Callable[[str, str | None], Any]:
+            return lambda service, role: clients.get(service, identities.service(principal, role), internal=True)
+
+        by_rule = Delivery(speed, service_clients("events.amazonaws.com"), queues, work)
+        by_schedule = Delivery(speed, service_clients("scheduler.amazonaws.com"), queues, work)
+        self.events = events = Events(account, region, by_rule, repairs)
+        self.schedules = Schedules(account, region, speed, events, by_schedule, work)
+        self.storage = Storage(account, events.emit, work.problem, repairs)
+
+        def emit(source: str, kind: str, detail: dict[str, Any], resources: list[str] | None = None) -> None:
+            events.emit(events.service_event(source, kind, detail, resources))
+
+        self.functions = functions = Functions(
+            account,
+            region,
+            workdir=cloud.workdir,
+            endpoint=lambda: clients.endpoint,
+            speed=speed,
+            scaled_environment=cloud.scaled_environment,
+            identities=identities,
+            faults=faults,
+            uses=uses,
+            logs=logs,
+            send_on=by_rule.send_text,
+            work=work,
+            repairs=repairs,
+        )
+        self.mappings = Mappings(account, region, speed, queues, functions, uses, work, repairs)
+        self.machines = StateMachines(account, region, speed, clients.make, emit, identities, work, repairs)
+        folder = cloud.workdir / "spark"
+        self.runner: Runner = SharedWorker(folder) if cloud.jobs == "warm" else ProcessPerRun(folder)
+        self.jobs = Jobs(
+            account,
+            region,
+            workdir=cloud.workdir,
+            endpoint=lambda: clients.endpoint,
+            runner=self.runner,
+            make_client=clients.make,
+            emit=emit,
+            identities=identities,
+            faults=faults,
+            logs=logs,
+            work=work,
+            repairs=repairs,
+        )
+        gateway = Gateway(Names(account, region), identities, faults, uses, work)
+        gateway.on_kill = self._kill
+        self.server = Server(gateway)
+        clients.endpoint = f"http://127.0.0.1:{self.server.port}"
+        self.mappings.start()
+
+    def busy(self) -> list[str]:
+        return [
+            *self.work.busy(),
+            *self.mappings.busy(),
+            *self.functions.busy(),
+            *self.machines.busy(),
+            *self.jobs.busy(),
+        ]
+
+    def processes(self) -> list[int]:
+        found = [instance.pid for instance in self.functions.instances()]
+        worker = getattr(self.runner, "pid", None)
+        return [*found, worker] if worker else found
+
+    def stop(self) -> None:
+        """Consumers first, then the endpoint, then what moto remembers."""
+        self.work.stopping.set()
+        self.jobs.stop()
+        self.functions.stop()
+        self.machines.stop()
+        self.work.stop()
+        self.server.stop()
+        self.clients.close()
+        self.repairs.undo()
+        BackendDict.reset()
+        default_user_config.update(self._before)
+        logging.getLogger("moto").setLevel(self._log_level)
+        if self._account_before is None:
+            os.environ.pop("MOTO_ACCOUNT_ID", None)
+        else:
+            os.environ["MOTO_ACCOUNT_ID"] = self._account_before
+        self._only_one.release()
+
+    def _kill(self, caller: Caller, process: bool) -> None:
+        self.functions.kill(caller, process)
+        self.jobs.kill(caller, process)
