@@ -157,14 +157,15 @@ func TestLedger(t *testing.T) {
 	}
 	arn, key := "${"+table.ID+".Arn}", "${"+template.One(t, "AWS::KMS::Key").ID+".Arn}"
 	const writeKey = "Allow kms:Decrypt kms:DescribeKey kms:Encrypt kms:GenerateDataKey kms:ReEncryptFrom kms:ReEncryptTo on "
-	const all = "Allow dynamodb:BatchGetItem dynamodb:GetItem dynamodb:Query dynamodb:ConditionCheckItem dynamodb:DeleteItem dynamodb:PutItem dynamodb:UpdateItem on "
+	const changes = "dynamodb:ConditionCheckItem dynamodb:DeleteItem dynamodb:PutItem dynamodb:UpdateItem on "
+	const all = "Allow dynamodb:GetItem dynamodb:Query " + changes
 	index := "Allow dynamodb:Query on " + arn + "/index/by_dataset"
 	tests := map[string][]string{
-		"AsNotice":    {"Allow dynamodb:ConditionCheckItem dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem on " + arn, writeKey + key},
+		"AsNotice":    {"Allow dynamodb:DeleteItem dynamodb:PutItem dynamodb:UpdateItem on " + arn, writeKey + key},
 		"AsDispatch":  {all + arn, index, writeKey + key},
 		"AsRecord":    {all + arn, writeKey + key},
-		"AsJob":       {all + arn, writeKey + key},
-		"AsReconcile": {"Allow dynamodb:BatchGetItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem on " + arn, writeKey + key},
+		"AsJob":       {"Allow dynamodb:GetItem " + changes + arn, writeKey + key},
+		"AsReconcile": {"Allow dynamodb:BatchGetItem dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem on " + arn, writeKey + key},
 		"AsReader":    {"Allow dynamodb:BatchGetItem dynamodb:GetItem dynamodb:Query on " + arn, index, "Allow kms:Decrypt kms:DescribeKey on " + key},
 		"Guest": {
 			"Allow dynamodb:BatchGetItem dynamodb:GetItem dynamodb:Query on arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/other",

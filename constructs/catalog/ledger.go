@@ -123,23 +123,23 @@ func (l *Ledger) TableName() string { return *l.table.TableName() }
 // TableArn is the ARN of the DynamoDB table.
 func (l *Ledger) TableArn() string { return *l.table.TableArn() }
 
-var (
-	ledgerRead  = []string{"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}
-	ledgerWrite = []string{"dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}
-)
-
 // ledgerAccess is what a part needs. DynamoDB authorises a transaction by the actions of its items.
 type ledgerAccess struct {
 	table, index []string
 }
 
+// ledgerChanges are the items of the transactions by which batches, runs and leases change.
+var ledgerChanges = []string{"dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}
+
+func changing(reads ...string) []string { return append(reads, ledgerChanges...) }
+
 var ledgerAccesses = map[LedgerRole]ledgerAccess{
-	Notice:    {table: []string{"dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}},
-	Dispatch:  {table: append(append([]string{}, ledgerRead...), ledgerWrite...), index: []string{"dynamodb:Query"}},
-	Record:    {table: append(append([]string{}, ledgerRead...), ledgerWrite...)},
-	Reconcile: {table: []string{"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"}},
-	Job:       {table: append(append([]string{}, ledgerRead...), ledgerWrite...)},
-	Reader:    {table: ledgerRead, index: []string{"dynamodb:Query"}},
+	Notice:    {table: []string{"dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}},
+	Dispatch:  {table: changing("dynamodb:GetItem", "dynamodb:Query"), index: []string{"dynamodb:Query"}},
+	Record:    {table: changing("dynamodb:GetItem", "dynamodb:Query")},
+	Reconcile: {table: []string{"dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem"}},
+	Job:       {table: changing("dynamodb:GetItem")},
+	Reader:    {table: []string{"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}, index: []string{"dynamodb:Query"}},
 }
 
 // keyForReads and keyForWrites are what DynamoDB asks of a caller's own permissions on the table's key.
