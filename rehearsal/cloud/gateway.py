@@ -48,7 +48,7 @@ class Gateway:
 
     def __init__(self, names: Names, identities: Identities, faults: Faults, uses: Uses, work: Work):
         self._names, self._identities, self._faults, self._uses, self._work = names, identities, faults, uses, work
-        self._moto = DomainDispatcherApplication(_backend_app)
+        self._moto = _Dispatcher(_backend_app)
         self._locks = {service: threading.RLock() for service in SERIAL_SERVICES}
         self.on_kill: Callable[[Caller, bool], None] = lambda _caller, _process: None
 
@@ -89,6 +89,19 @@ class Gateway:
             self._work.problem(where, traceback.format_exc(limit=-8))
             text = f"the rehearsal does not model this call: {type(error).__name__}: {error}"
             return _answer(start_response, request, "400 Bad Request", "NotModelled", text)
+
+
+class _Dispatcher(DomainDispatcherApplication):
+    """moto's own looks at every folder of its package for each request; the answer does not change."""
+
+    def __init__(self, create_app: Callable[[str], Flask]):
+        super().__init__(create_app)
+        self._backends: dict[str | None, Any] = {}
+
+    def get_backend_for_host(self, host: str | None) -> Any:
+        if host not in self._backends:
+            self._backends[host] = super().get_backend_for_host(host)
+        return self._backends[host]
 
 
 class Server:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -86,19 +87,26 @@ def references(value: Any, path: str = "") -> Iterator[Reference]:
             yield from _sub_references(argument, path)
         case "Fn::If":
             yield Reference(path, "condition", str(argument[0]))
-            yield from references(argument[1:], path)
+            for branch in argument[1:]:
+                yield from references(branch, path)
         case "Fn::FindInMap":
             yield Reference(path, "mapping", str(argument[0]) if isinstance(argument[0], str) else "")
-            yield from references(argument, path)
+            yield from _within(argument, path)
         case _ if name in FUNCTIONS or name in CONDITIONS:
-            yield from references(argument, path)
+            yield from _within(argument, path)
         case _:
             yield Reference(path, "function", name)
 
 
+def _within(argument: Any, path: str) -> Iterator[Reference]:
+    """References in the arguments of a function, all at the path of the property that holds it."""
+    for found in references(argument):
+        yield dataclasses.replace(found, path=path)
+
+
 def _sub_references(argument: Any, path: str) -> Iterator[Reference]:
     text, variables = argument if isinstance(argument, list) else (argument, {})
-    yield from references(list(variables.values()), path)
+    yield from _within(list(variables.values()), path)
     for name in _SUB.findall(text):
         if name in variables:
             continue
