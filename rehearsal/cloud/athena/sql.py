@@ -66,7 +66,7 @@ def translate(
         query = qualify(query, schema=schema, dialect="athena", db=database)
     except OptimizeError as error:
         raise QueryFailed("COLUMN_NOT_FOUND", str(error)) from error
-    scans = _scans(query)
+    scans = _scans(query, columns_of)
     typed = infer(query, schema)
     outputs = tuple((output.alias_or_name, output.type or Type.build("unknown")) for output in typed.selects)
     sql = _renamed(rewrite(typed)).sql(dialect="duckdb")
@@ -160,20 +160,20 @@ def _tables(query: exp.Expression, database: str | None) -> list[TableName]:
     return found
 
 
-def _scans(query: exp.Expression) -> tuple[tuple[TableName, tuple[str, ...]], ...]:
-    scans, seen = [], set()
+def _scans(
+    query: exp.Expression, columns_of: Callable[[TableName], Columns]
+) -> tuple[tuple[TableName, tuple[str, ...]], ...]:
+    """The columns that are read of each table, once for each time the query names it."""
+    names: dict[int, TableName] = {}
+    used: dict[int, set[str]] = {}
     for scope in traverse_scope(query):
         for alias, source in scope.sources.items():
-            if isinstance(source, exp.Table) and id(source) not in seen:
-                seen.add(id(source))
-                used = {column.name for column in _columns_of(scope, alias)}
-                scans.append((TableName(source.db, source.name), tuple(sorted(used))))
-    return tuple(scans)
-
-
-def _columns_of(scope: object, alias: str) -> list[exp.Column]:
-    """Columns of a source, those that subqueries take from it as well."""
-    return [column for column in scope.expression.find_all(exp.Column) if column.table == alias]  # type: ignore[attr-defined]
+            if isinstance(source, exp.Table):
+                names[id(source)] = TableName(source.db, source.name)
+                # Subqueries may use the alias for a table of their own: only columns that exist are read.
+                found = {column.name for column in scope.expression.find_all(exp.Column) if column.table == alias}
+                used.setdefault(id(source), set()).update(found & set(columns_of(names[id(source)])))
+    return tuple((names[key], tuple(sorted(used[key]))) for key in names)
 
 
 def _renamed(query: exp.Expression) -> exp.Expression:
