@@ -27,8 +27,8 @@ MENDABLE = (ScenarioError, SynthFailed, TemplateRefused, DeployFailed, NoLake, D
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="python -m rehearsal",
-        description="Synthesise an app, deploy it to a local stand-in for AWS, run a scenario on it and judge the result.",
-        epilog="Exit codes: 0 every check holds, 1 a check failed, 2 the app, the scenario or this machine is not ready.",
+        description="Synthesise an app, deploy it to a local stand-in for AWS, run a scenario and judge the result.",
+        epilog="Exit codes: 0 every check holds; 1 a check failed; 2 the app, scenario or machine is not ready.",
     )
     made.add_argument("--app", type=Path, required=True, metavar="DIR", help="folder of the CDK app")
     made.add_argument("--scenario", type=Path, required=True, metavar="FILE", help="scenario file (JSON)")

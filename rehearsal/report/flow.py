@@ -5,10 +5,9 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-WIDTH, TOP, ROW = 1120, 64, 74
-BOX = 158
-COLUMNS = (20, 262, 504, 746, 942)
-Box = tuple[int, int, str, str, str]
+WIDTH, TOP, ROW = 1110, 64, 74
+BOX, SIDE = 150, 188
+COLUMNS = (8, 256, 502, 726, 950)
 
 
 def picture(report: dict[str, Any]) -> str:
@@ -38,8 +37,8 @@ def picture(report: dict[str, Any]) -> str:
         _box(COLUMNS[0], middle, "Raw zone", f"{objects['seen']:,} object versions", "raw"),
         _box(COLUMNS[1], middle, "Refine", f"{total['read']:,} rows read", "work"),
         _box(COLUMNS[2], middle, "Cleaned", f"{len(datasets)} Iceberg tables", "good"),
-        _box(COLUMNS[3] - 0, middle, "Curated", f"{len(models)} models", "good"),
-        _box(COLUMNS[4] + 0, middle, "Athena", f"{equal} of {len(queries)} queries equal", "good"),
+        _box(COLUMNS[3], middle, "Curated", f"{len(models)} models", "good"),
+        _box(COLUMNS[4], middle, "Athena", f"{equal} of {len(queries)} queries equal", "good"),
     ]
     side = [
         (COLUMNS[0], f"{objects['unreadable']:,} unreadable", "failure path, alarm", "bad"),
@@ -47,7 +46,7 @@ def picture(report: dict[str, Any]) -> str:
         (COLUMNS[0], f"{objects['ignored']:,} ignored", "markers, control files", "calm"),
         (COLUMNS[1], f"{total['quarantined']:,} quarantined", "with reasons and raw line", "bad"),
         (COLUMNS[1], f"{total['blocked']:,} blocked", "held by a gate", "bad" if total["blocked"] else "calm"),
-        (COLUMNS[1], f"{passed:,} without effect", "duplicate, stale, superseded, unchanged", "calm"),
+        (COLUMNS[1], f"{passed:,} without effect", "unchanged, stale, duplicate …", "calm"),
     ]
     depth: dict[int, int] = {}
     parts = []
@@ -90,7 +89,7 @@ def _box(x: int, y: int, title: str, note: str, kind: str) -> str:
 def _side(x: int, y: int, title: str, note: str, kind: str) -> str:
     return (
         f'<path class="branch" d="M{x + 18} {y + 22} H{x + 32}"/><g class="side {kind}">'
-        f'<rect x="{x + 34}" y="{y}" width="{BOX + 14}" height="46" rx="7"/>'
+        f'<rect x="{x + 34}" y="{y}" width="{SIDE}" height="46" rx="7"/>'
         f'<text class="t" x="{x + 46}" y="{y + 19}">{escape(title)}</text>'
         f'<text class="n" x="{x + 46}" y="{y + 36}">{escape(note)}</text></g>'
     )
@@ -100,7 +99,8 @@ def _arrow(left: int, right: int, y: int, label: str, weight: float) -> str:
     start, end, at = left + BOX, right - 4, y + 29
     width = 1.5 + 3.5 * min(1.0, weight)
     text = f'<text class="l" x="{(start + end) / 2}" y="{at - 10}">{escape(label)}</text>' if label else ""
-    return f'<path class="flowline" style="stroke-width:{width:.1f}" marker-end="url(#tip)" d="M{start} {at} H{end}"/>{text}'
+    style = f'style="stroke-width:{width:.1f}"'
+    return f'<path class="flowline" {style} marker-end="url(#tip)" d="M{start} {at} H{end}"/>{text}'
 
 
 def _sources(datasets: list[dict[str, Any]], middle: int) -> str:
@@ -121,5 +121,5 @@ def _list(x: int, middle: int, names: list[str], rows: list[int]) -> str:
     for i, (name, n) in enumerate(zip(names, rows, strict=True)):
         y = middle + ROW + 20 + i * 20
         lines.append(f'<text class="row" x="{x + 2}" y="{y}">{escape(name)}</text>')
-        lines.append(f'<text class="num" x="{x + BOX}" y="{y}">{n:,}</text>')
+        lines.append(f'<text class="num" x="{x + BOX + 40}" y="{y}">{n:,}</text>')
     return "".join(lines)

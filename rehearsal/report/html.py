@@ -30,7 +30,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
     def cell(value: Any) -> str:
         if isinstance(value, bool):
-            return f'<td class="mark {"yes" if value else "no"}">{"✓" if value else "✗"}</td>'
+            return f'<td class="num mark {"yes" if value else "no"}">{"✓" if value else "✗"}</td>'
         if isinstance(value, (int, float)):
             shown = f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
             return f'<td class="num{" zero" if value == 0 else ""}">{shown}</td>'
@@ -64,8 +64,9 @@ def _verdict(report: dict[str, Any]) -> str:
         (f"{report['peak_memory_mb'] / 1000:.1f} GB", "peak memory"),
     ]
     tiles = "".join(f"<div><b>{escape(v)}</b><span>{escape(k)}</span></div>" for v, k in figures)
+    head = f'<p class="kicker">Rehearsal</p><h1>{escape(report["name"])}</h1>'
     return (
-        f'<header class="{"pass" if report["ok"] else "fail"}"><p class="kicker">Rehearsal</p><h1>{escape(report["name"])}</h1>'
+        f'<header class="{"pass" if report["ok"] else "fail"}">{head}'
         f'<p class="word">{word}.</p><div class="tiles">{tiles}</div></header>'
     )
 
@@ -90,7 +91,7 @@ def _checks(report: dict[str, Any]) -> str:
 def _datasets(report: dict[str, Any]) -> str:
     rows = [[d["name"], *(d[c] for _, c in COUNTS)] for d in report["datasets"]]
     total = ["all", *(sum(r[i + 1] for r in rows) for i in range(len(COUNTS)))]
-    note = "read = inserted + updated + unchanged + superseded + stale + duplicate + quarantined + blocked, and read = sent."
+    note = f"read = {' + '.join(c for _, c in COUNTS[2:])}, and read = sent."
     return _section("Datasets", table(["dataset", *(h for h, _ in COUNTS)], [*rows, total]), note)
 
 
@@ -108,7 +109,8 @@ def _queries(report: dict[str, Any]) -> str:
     rows = [[q["name"], q["rows"], q["equal"], q["seconds"]] for q in report["queries"]]
     note = (
         "The stack's own named queries on the curated tables, against PostgreSQL loaded with the generator's rows and "
-        "their changes. Decimals are compared exactly, doubles to 10<sup>−9</sup> of their size, order where the query orders."
+        "their changes. Decimals are compared exactly, doubles to 10<sup>−9</sup> of their size, and the order of rows "
+        "where the query orders."
     )
     return _section("Queries", table(["query", "rows", "equal", "seconds"], rows), note) if rows else ""
 
@@ -145,8 +147,8 @@ def _limits(report: dict[str, Any]) -> str:
         accepted = [[s["rule"], s["reason"], s["count"]] for s in report["suppressions"]]
         body += "<h3>Accepted rule findings</h3>" + table(["rule", "reason", "resources"], accepted)
     note = (
-        "Synthesised, but not executed here. The services are a local stand-in; what it relies on is listed, with the page "
-        f'of AWS documentation or the word <i>assumed</i>, in <a href="{FACTS}">docs/aws-facts.md</a>.'
+        "Synthesised, but not executed here. The services are a local stand-in; what it relies on is listed, with the "
+        f'page of AWS documentation or the word <i>assumed</i>, in <a href="{FACTS}">docs/aws-facts.md</a>.'
     )
     return _section("What this rehearsal does not show", body, note)
 

@@ -22,7 +22,8 @@ from rehearsal.scenario import athena, checks
 from rehearsal.scenario.lake import Lake
 from rehearsal.scenario.load import Scenario, Step
 
-DEFAULT_SETTLE = 300.0
+DEFAULT_SETTLE = 900.0
+PROGRESS = 10.0
 Say = Callable[[str], None]
 
 
@@ -101,14 +102,15 @@ class Runner:
         self.say(f"landed {name}: {len(parcels)} objects, {records:,} records in readable ones")
 
     def _settle(self, argument: dict[str, float]) -> None:
-        shown = ""
+        told = started = time.monotonic()
 
-        def progress(busy: list[str]) -> None:
-            nonlocal shown
-            now = "; ".join(busy[:3])
-            if now and now != shown:
-                shown = now
-                self.say(f"  busy: {now}")
+        def progress(_: list[str]) -> None:
+            nonlocal told
+            if time.monotonic() - told >= PROGRESS:
+                told = time.monotonic()
+                states = Counter(b["state"] for b in self.lake.ledger().batches())
+                shown = ", ".join(f"{n} {state}" for state, n in sorted(states.items()))
+                self.say(f"  at work for {told - started:.0f} s; batches: {shown or 'none yet'}")
 
         self.cloud.wait_idle(argument.get("seconds", DEFAULT_SETTLE), progress)
 
@@ -129,32 +131,31 @@ class Runner:
         self.say(f"redelivered {rerun.events_redelivered} events")
 
     def _force(self, _: str) -> None:
-        before = self.lake.snapshots()
-        due = {
-            b["pk"]: len(b.get("rerun") or [])
-            for b in self.lake.ledger().batches()
-            if b["state"] in ("applied", "empty")
-        }
+        before, snapshots = self._rerunnable(), self.lake.snapshots()
         for state in ("applied", "empty"):
             self.lake.invoke("dispatch", {"action": "replay", "state": state, "force": True})
         self._settle({"seconds": 2 * DEFAULT_SETTLE})
-        batches = {b["pk"]: b for b in self.lake.ledger().batches()}
-        forced = {pk: batches[pk]["rerun"][n:] for pk, n in due.items() if len(batches[pk].get("rerun") or []) > n}
+        batches, after = self._rerunnable(), self.lake.snapshots()
+        forced = [b for pk, b in batches.items() if pk in before and _rerun_at(b) != _rerun_at(before[pk])]
+        changed = sum(int(b["rerun"]["rows_changed"]) for b in forced)
         rerun = self.journal.rerun
-        after = self.lake.snapshots()
-        added = checks.unchanged(before, after)
         rerun.batches_forced += len(forced)
-        rerun.rows_changed += sum(int(r["rows_changed"]) for reruns in forced.values() for r in reruns)
-        rerun.snapshots_added += sum(len(set(after[t]) - set(before.get(t, []))) for t in after)
-        findings = [f"batch {pk[6:]} was not run again: it is {batches[pk]['state']}" for pk in due if pk not in forced]
-        findings += added
-        if rerun.rows_changed:
-            findings.append(f"{rerun.rows_changed} rows changed")
-        if not due:
+        rerun.rows_changed += changed
+        rerun.snapshots_added += sum(len(set(after[t]) - set(snapshots.get(t, []))) for t in after)
+        missed = set(before) - {b["pk"] for b in forced}
+        findings = [f"batch {pk[6:]} of {before[pk]['dataset']} was not run again" for pk in sorted(missed)]
+        findings += checks.unchanged(snapshots, after)
+        if changed:
+            findings.append(f"{changed} rows changed")
+        if not before:
             findings.append("there was no batch to force, so nothing was proved")
         statement = "every batch forced through refine again changes no row and adds no snapshot"
         rerun.checks.append(checks.Check("forced rerun", statement, tuple(findings)))
-        self.say(f"forced {len(forced)} batches through refine again")
+        self.say(f"forced {len(forced)} batches through refine again: {changed} rows changed")
+
+    def _rerunnable(self) -> dict[str, dict[str, Any]]:
+        """The applied and empty batches of the ledger."""
+        return {b["pk"]: b for b in self.lake.ledger().batches() if b["state"] in ("applied", "empty")}
 
     def _sweep(self, _: dict[str, Any]) -> None:
         self.say(f"sweep: {self.lake.invoke('dispatch', {'action': 'sweep'})}")
@@ -185,6 +186,10 @@ class Runner:
         spec = self.scenario.argument("generate") or {}
         folder = self.scenario.folder / spec.get("oracle", "oracle")
         return {f.stem: f.read_text() for f in sorted(folder.glob("*.sql"))}
+
+
+def _rerun_at(batch: dict[str, Any]) -> str | None:
+    return (batch.get("rerun") or {}).get("at")
 
 
 def own_file(file: Path, dataset: Dataset) -> Parcel:
