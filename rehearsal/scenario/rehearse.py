@@ -74,7 +74,7 @@ def rehearse(options: Options, say: Callable[[str], None]) -> Result:
         with oracle:
             say("starting the stand-in")
             with phases.phase("start"):
-                cloud = Cloud(workdir, speed=_speed(assembly), jobs=options.jobs, scaled_environment=(WINDOW,))
+                cloud = Cloud(workdir, speed=speed(assembly), jobs=options.jobs, scaled_environment=(WINDOW,))
                 services.install(cloud)
                 cloud.start()
             try:
@@ -87,7 +87,7 @@ def rehearse(options: Options, say: Callable[[str], None]) -> Result:
     return result
 
 
-def _speed(assembly: Assembly) -> float:
+def speed(assembly: Assembly) -> float:
     """How much faster than in the cloud the timers run."""
     environments = [
         resource["Properties"].get("Environment", {}).get("Variables", {})
@@ -111,21 +111,16 @@ def _on(
     with phases.phase("deploy"):
         deployment = deploy(cloud, assembly)
     say(f"deployed {len(deployment.resources)} resources")
-    try:
-        lake = Lake(cloud, deployment)
-        runner = Runner(scenario, cloud, lake, oracle, options.out / "work", say)
-        journal = runner.run()
-        phases.seconds.update(journal.seconds)
-        say("judging")
-        with phases.phase("judge"):
-            verdict = judge(scenario, journal, lake, oracle, say)
-        verdict.checks.append(_problems(cloud))
-        uses = cloud.uses
-        if options.keep is not None:
-            options.keep(cloud, deployment)
-    except BaseException:
-        _destroy(deployment, phases, say)
-        raise
+    lake = Lake(cloud, deployment)
+    journal = Runner(scenario, cloud, lake, oracle, options.out / "work", say).run()
+    phases.seconds.update(journal.seconds)
+    say("judging")
+    with phases.phase("judge"):
+        verdict = judge(scenario, journal, lake, oracle, say)
+    verdict.checks.append(_problems(cloud))
+    uses = cloud.uses
+    if options.keep is not None:
+        options.keep(cloud, deployment)
     verdict.checks.append(_destroy(deployment, phases, say))
     return Result(scenario, assembly, deployment, journal, verdict, uses, {}, 0.0, 0)
 
