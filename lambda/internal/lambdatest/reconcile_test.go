@@ -146,10 +146,12 @@ func TestReconcileResumesAtTheCursor(t *testing.T) {
 	w := newWorld(t, "sales.orders", "sales.returns")
 	bucket := fmt.Sprintf("raw-%d", worlds)
 	versioned(t, bucket)
-	must(t, w.table.Apply(t.Context(), ledger.SetCursor(&ledger.Marker{Key: "files/sales/orders/gone.csv"})))
+	page, err := objects.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{Bucket: &bucket, MaxKeys: aws.Int32(2)})
+	must(t, err)
+	must(t, w.table.Apply(t.Context(), ledger.SetCursor(&ledger.Marker{Key: aws.ToString(page.NextKeyMarker), Version: aws.ToString(page.NextVersionIdMarker)})))
 	got, err := w.reconciler(&outside{perPage: 2}, bucket).Handle(t.Context(), reconcile.Request{Action: "reconcile"})
-	if err != nil || got.Listed != 1 || !got.Complete {
-		t.Errorf("summary = %+v, %v, want the one key after the cursor", got, err)
+	if err != nil || got.Listed != 3 || !got.Complete {
+		t.Errorf("summary = %+v, %v, want the three versions after the cursor", got, err)
 	}
 	_, err = w.reconciler(&outside{perPage: 2, refuse: true}, bucket).Handle(t.Context(), reconcile.Request{Action: "reconcile"})
 	if err == nil || !strings.Contains(err.Error(), "InternalError: busy") {

@@ -26,8 +26,12 @@ type Topic struct {
 	WakeQueueURL string
 }
 
-// listed bounds the batches a message spells out; SNS takes 256 KiB.
-const listed = 20
+// listed bounds the batches, and the objects of each, that a message spells out; longest bounds its bytes, of which SNS
+// takes 256 KiB.
+const (
+	listed  = 20
+	longest = 200_000
+)
 
 // Worth tells whether a run's outcome is something people have to know.
 func Worth(r *ledger.Run, batches []*ledger.Batch) bool {
@@ -78,7 +82,11 @@ func (t *Topic) Message(r *ledger.Run, batches []*ledger.Batch) (subject, text s
 		}
 		t.batch(&b, batch)
 	}
-	return subject, b.String()
+	text = b.String()
+	if len(text) > longest {
+		text = strings.ToValidUTF8(text[:longest], "") + "\n… cut; the named query failed_batches lists all batches.\n"
+	}
+	return subject, text
 }
 
 func (t *Topic) batch(b *strings.Builder, batch *ledger.Batch) {
