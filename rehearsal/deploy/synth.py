@@ -45,7 +45,7 @@ def synthesise(app: Path, out: Path, timeout: float = 900) -> Assembly:
     except subprocess.TimeoutExpired as error:
         raise SynthFailed(f"{app}: synthesis did not end within {timeout:g} s") from error
     if done.returncode != 0:
-        raise SynthFailed(f"{app}: the app does not synthesise\n{_said(done.stderr or done.stdout)}")
+        raise SynthFailed(f"{app}: the app does not synthesise\n{_said(done.stderr + done.stdout)}")
     return assembly.read(out, app)
 
 

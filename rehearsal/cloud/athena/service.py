@@ -5,7 +5,6 @@ Stock moto answers SUCCEEDED to any text and returns canned rows; here a query r
 
 from __future__ import annotations
 
-import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -13,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 from moto.athena.models import AthenaBackend, Execution, WorkGroup, athena_backends
-from moto.athena.responses import AthenaResponse
-from moto.core.exceptions import JsonRESTError
 
 from rehearsal.cloud.athena import results
 from rehearsal.cloud.athena.engine import Answer, Question, run
 from rehearsal.cloud.athena.failure import QueryFailed, ScanLimit
+from rehearsal.cloud.athena.responses import install_responses
+from rehearsal.cloud.athena.states import CANCELLED, FAILED, QUEUED, RUNNING, SUCCEEDED, InvalidRequest
 from rehearsal.cloud.athena.tables import Catalog, split
 from rehearsal.cloud.repairs import Repairs
 
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from rehearsal.cloud import Cloud
 
 WORKERS = 2
-PAGE = 1000
-QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED = "QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"
 USER, SYSTEM = 2, 1
 """Categories of an AthenaError."""
 
@@ -37,11 +34,6 @@ def install(cloud: Cloud) -> Athena:
     part = Athena(cloud)
     cloud.attach(part)
     return part
-
-
-class InvalidRequest(JsonRESTError):
-    def __init__(self, message: str):
-        super().__init__("InvalidRequestException", message)
 
 
 @dataclass
@@ -74,7 +66,7 @@ class Athena:
     def start(self) -> None:
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="athena")
         _install_backend(self._repairs, self)
-        _install_responses(self._repairs, self)
+        install_responses(self._repairs, self)
 
     def busy(self) -> list[str]:
         states = self._states()
@@ -223,113 +215,3 @@ def _get_status(execution: Execution) -> str:
 
 def _set_status(execution: Execution, state: str) -> None:
     execution.__dict__["_state"] = state
-
-
-def _install_responses(repairs: Repairs, athena: Athena) -> None:
-    def get_query_execution(response: AthenaResponse) -> str:
-        identifier = response._get_param("QueryExecutionId")
-        return json.dumps({"QueryExecution": _described(athena, response.athena_backend, identifier)})
-
-    def batch_get_query_execution(response: AthenaResponse) -> str:
-        wanted = response._get_param("QueryExecutionIds", [])
-        known = [key for key in wanted if key in response.athena_backend.executions]
-        described = [_described(athena, response.athena_backend, key) for key in known]
-        missing = [{"QueryExecutionId": key} for key in wanted if key not in known]
-        return json.dumps({"QueryExecutions": described, "UnprocessedQueryExecutionIds": missing})
-
-    def get_query_results(response: AthenaResponse) -> str:
-        identifier = response._get_param("QueryExecutionId")
-        execution = response.athena_backend.get_query_execution(identifier)
-        answer = athena.find(identifier).answer
-        if execution.status in (QUEUED, RUNNING):
-            raise InvalidRequest(f"Query has not yet finished. Current state: {execution.status}")
-        if answer is None:
-            raise InvalidRequest(f"Query did not finish successfully. Final query state: {execution.status}")
-        return json.dumps(_page(answer, response._get_param("NextToken"), response._get_param("MaxResults") or PAGE))
-
-    def delete_named_query(response: AthenaResponse) -> str:
-        identifier = response._get_param("NamedQueryId")
-        if response.athena_backend.named_queries.pop(identifier, None) is None:
-            raise InvalidRequest(f"NamedQuery {identifier} was not found")
-        return "{}"
-
-    def batch_get_named_query(response: AthenaResponse) -> str:
-        wanted = response._get_param("NamedQueryIds", [])
-        queries = response.athena_backend.named_queries
-        found = [_named(queries[key]) for key in wanted if key in queries]
-        missing = [{"NamedQueryId": key} for key in wanted if key not in queries]
-        return json.dumps({"NamedQueries": found, "UnprocessedNamedQueryIds": missing})
-
-    def list_tags_for_resource(response: AthenaResponse) -> str:
-        tags = response.athena_backend.list_tags_for_resource(response._get_param("ResourceARN"))
-        return json.dumps(tags or {"Tags": []})
-
-    repairs.replace(AthenaResponse, "get_query_execution", get_query_execution)
-    repairs.replace(AthenaResponse, "batch_get_query_execution", batch_get_query_execution)
-    repairs.replace(AthenaResponse, "get_query_results", get_query_results)
-    repairs.replace(AthenaResponse, "delete_named_query", delete_named_query)
-    repairs.replace(AthenaResponse, "batch_get_named_query", batch_get_named_query)
-    repairs.replace(AthenaResponse, "list_tags_for_resource", list_tags_for_resource)
-
-
-def _described(athena: Athena, backend: AthenaBackend, identifier: str) -> dict[str, Any]:
-    execution, running = backend.get_query_execution(identifier), athena.find(identifier)
-    status: dict[str, Any] = {"State": execution.status, "SubmissionDateTime": execution.start_time}
-    if execution.status not in (QUEUED, RUNNING):
-        status["CompletionDateTime"] = running.ended
-        if running.reason:
-            status["StateChangeReason"] = running.reason
-        if execution.status == FAILED:
-            category = running.category
-            status["AthenaError"] = {"ErrorCategory": category, "ErrorMessage": running.reason, "Retryable": False}
-    scanned = running.answer.scanned if running.answer else 0
-    elapsed = int(((running.ended or time.time()) - running.started) * 1000)
-    described = {
-        "QueryExecutionId": identifier,
-        "Query": execution.query,
-        "StatementType": "DML",
-        "ResultConfiguration": execution.config,
-        "QueryExecutionContext": execution.context or {},
-        "Status": status,
-        "Statistics": {
-            "DataScannedInBytes": scanned,
-            "EngineExecutionTimeInMillis": elapsed,
-            "TotalExecutionTimeInMillis": elapsed,
-        },
-        "WorkGroup": execution.workgroup.name if execution.workgroup else "primary",
-        "EngineVersion": {
-            "SelectedEngineVersion": "AUTO",
-            "EffectiveEngineVersion": "Athena engine version 3",
-        },
-    }
-    if execution.execution_parameters:
-        described["ExecutionParameters"] = execution.execution_parameters
-    return described
-
-
-def _page(answer: Answer, token: str | None, size: int) -> dict[str, Any]:
-    """The header counts as the first row of the first page."""
-    if size > PAGE:
-        raise InvalidRequest(f"MaxResults is more than maximum allowed length {PAGE}.")
-    rows, start = results.api_rows(answer.columns, answer.rows), int(token or 0)
-    page: dict[str, Any] = {
-        "ResultSet": {
-            "Rows": rows[start : start + size],
-            "ResultSetMetadata": {"ColumnInfo": results.column_info(answer.columns)},
-        },
-        "UpdateCount": 0,
-    }
-    if start + size < len(rows):
-        page["NextToken"] = str(start + size)
-    return page
-
-
-def _named(query: Any) -> dict[str, Any]:
-    return {
-        "Name": query.name,
-        "Description": query.description,
-        "Database": query.database,
-        "QueryString": query.query_string,
-        "NamedQueryId": query.id,
-        "WorkGroup": query.workgroup.name,
-    }

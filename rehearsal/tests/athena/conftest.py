@@ -46,7 +46,7 @@ class Result:
 Query = Callable[..., Result]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cloud, Services]]:
     cloud = Cloud(tmp_path_factory.mktemp("cloud"))
     attached = services.install(cloud)
@@ -55,7 +55,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cloud, Ser
         yield cloud, attached
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cloud(parts: tuple[Cloud, Services]) -> Cloud:
     return parts[0]
 
@@ -81,7 +81,7 @@ def iceberg(cloud: Cloud) -> Any:
     return load_catalog("test", **{"type": "glue", "s3.force-virtual-addressing": "false", **named})
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def query(cloud: Cloud) -> Query:
     def run(sql: str, workgroup: str = "w", database: str | None = "db", **more: Any) -> Result:
         athena = cloud.client("athena")

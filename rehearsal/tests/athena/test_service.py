@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from moto.athena.models import athena_backends
 
 from rehearsal.cloud import Cloud
-from rehearsal.cloud.athena import engine, tables
+from rehearsal.cloud.athena import engine, files, tables
 from rehearsal.cloud.athena.results import java_double
 from rehearsal.tests.athena.conftest import ROWS, Query, iceberg, lines, table, wait
 
@@ -92,13 +92,13 @@ def test_json_tables(cloud: Cloud, query: Query) -> None:
     }  # fmt: skip
     first = {"Batch": "b1", "state": "applied", "attempt": 2, "read": "12", "share": 0.125, "ok": True, "ratio": 1}
     second = {"batch": "b2", "unreadable": [{"key": "k", "n": 1.5}], "at": "2024-02-29", "extra": 1, "tags": ["x"]}
-    files = {
+    objects = {
         "1.json": lines(first).rstrip(b"\n"),
         "2.json.gz": gzip.compress(lines(second) + b"\n"),
         "_hidden.json": b"not json",
         "folder/.tmp": b"not json",
     }
-    table(cloud, "batches", columns, tables.OPENX, files)
+    table(cloud, "batches", columns, files.OPENX, objects)
     got = query("SELECT * FROM batches ORDER BY batch")
     assert got.rows == [
         ["b1", "applied", "2", "12", "0.1250", None, None, "true", "1.0", None],
@@ -108,31 +108,31 @@ def test_json_tables(cloud: Cloud, query: Query) -> None:
 
 
 def test_an_empty_location_is_an_empty_table(cloud: Cloud, query: Query) -> None:
-    table(cloud, "empty", {"a": "string", "n": "bigint"}, tables.OPENX, {})
+    table(cloud, "empty", {"a": "string", "n": "bigint"}, files.OPENX, {})
     assert query("SELECT count(*), sum(n), max(a) FROM empty").rows == [["0", None, None]]
 
 
 def test_bad_json_fails_the_query(cloud: Cloud, query: Query) -> None:
-    table(cloud, "bad_json", {"n": "bigint"}, tables.OPENX, {"a": b'{"n": 1}\n{"n": '})
+    table(cloud, "bad_json", {"n": "bigint"}, files.OPENX, {"a": b'{"n": 1}\n{"n": '})
     reason = "HIVE_CURSOR_ERROR: Row is not a valid JSON Object: line 2 of s3://lake/bad_json/a"
     assert query("SELECT n FROM bad_json").reason == reason
     ignoring = {"settings": {"ignore.malformed.json": "true"}}
-    table(cloud, "ignored_json", {"n": "bigint"}, tables.OPENX, {"a": b'{"n": 1}\n{"n": '}, **ignoring)
+    table(cloud, "ignored_json", {"n": "bigint"}, files.OPENX, {"a": b'{"n": 1}\n{"n": '}, **ignoring)
     assert query("SELECT n FROM ignored_json ORDER BY n").rows == [["1"], [None]]
-    table(cloud, "bad_value", {"n": "bigint"}, tables.OPENX, {"a": b'{"n": "many"}'})
+    table(cloud, "bad_value", {"n": "bigint"}, files.OPENX, {"a": b'{"n": "many"}'})
     assert query("SELECT n FROM bad_value").reason.startswith("HIVE_BAD_DATA: 'many' is no bigint in column n of s3://")
 
 
 def test_csv_and_parquet_tables(cloud: Cloud, query: Query) -> None:
     columns = {"a": "string", "n": "int", "d": "date"}
     body = b'a,n,d\n"x, ""y""",1,2024-01-02\nz,,\n'
-    table(cloud, "quoted", columns, tables.OPEN_CSV, {"f.csv": body}, Parameters={"skip.header.line.count": "1"})
+    table(cloud, "quoted", columns, files.OPEN_CSV, {"f.csv": body}, Parameters={"skip.header.line.count": "1"})
     assert query("SELECT * FROM quoted ORDER BY n").rows == [['x, "y"', "1", "2024-01-02"], ["z", None, None]]
-    table(cloud, "plain", columns, tables.LAZY, {"f": b"x|1|2024-01-02\n\\N|2\n"}, settings={"field.delim": "|"})
+    table(cloud, "plain", columns, files.LAZY, {"f": b"x|1|2024-01-02\n\\N|2\n"}, settings={"field.delim": "|"})
     assert query("SELECT * FROM plain ORDER BY n").rows == [["x", "1", "2024-01-02"], [None, "2", None]]
     sink = pa.BufferOutputStream()
     pa.parquet.write_table(pa.table({"A": ["p"], "n": pa.array([3], pa.int32()), "d": [ROWS["d"][0].as_py()]}), sink)
-    table(cloud, "columnar", columns, tables.PARQUET, {"f.parquet": sink.getvalue().to_pybytes()})
+    table(cloud, "columnar", columns, files.PARQUET, {"f.parquet": sink.getvalue().to_pybytes()})
     assert query("SELECT * FROM columnar").rows == [["p", "3", "1998-01-31"]]
 
 
@@ -140,9 +140,9 @@ def test_tables_that_are_not_handled(cloud: Cloud, query: Query) -> None:
     table(cloud, "avro", {"a": "string"}, "org.apache.hadoop.hive.serde2.avro.AvroSerDe", {})
     assert "the SerDe 'org.apache.hadoop.hive.serde2.avro.AvroSerDe'; handled" in query("SELECT a FROM avro").reason
     keys = [{"Name": "day", "Type": "date"}]
-    table(cloud, "parts", {"a": "string"}, tables.OPENX, {}, PartitionKeys=keys)
+    table(cloud, "parts", {"a": "string"}, files.OPENX, {}, PartitionKeys=keys)
     assert "partitioned tables that are not Iceberg" in query("SELECT a FROM parts").reason
-    table(cloud, "structs", {"a": "struct<b:int>"}, tables.OPENX, {})
+    table(cloud, "structs", {"a": "struct<b:int>"}, files.OPENX, {})
     assert "columns of type struct<b:int>" in query("SELECT a FROM structs").reason
 
 

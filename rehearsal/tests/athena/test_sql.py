@@ -31,6 +31,8 @@ VALUES = [
      ["decimal(16,2)", "decimal(14,0)", "decimal(14,0)", "decimal(14,0)"], [["10.10", "10", "11", "10"]]),
     ("SELECT coalesce(p, 0), CASE WHEN k = 1 THEN 1.5 ELSE 2 END FROM t WHERE k = 3",
      ["decimal(15,2)", "decimal(11,1)"], [["0.00", "2.0"]]),
+    ("SELECT DECIMAL '0.05' * 2, CAST('0.6' AS decimal), nullif(k, 1), count_if(k > 1) FROM t WHERE k = 1 GROUP BY k",
+     ["decimal(13,2)", "decimal(38,0)", "bigint", "bigint"], [["0.10", "1", None, "0"]]),
     # Integers are truncated; doubles are not.
     ("SELECT i / 2, i % 3, i / 2e0 FROM t WHERE k < 3 ORDER BY k", ["integer", "integer", "double"],
      [["3", "1", "3.5"], ["-3", "-1", "-3.5"]]),

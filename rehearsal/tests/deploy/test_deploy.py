@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from rehearsal.cloud import Cloud
-from rehearsal.deploy import Assembly, DeployFailed, FileAsset, LeftBehind, NotExecuted, Stack, deploy
+from rehearsal.deploy import Assembly, DeployFailed, FileAsset, LeftBehind, NotExecuted, Stack, TemplateRefused, deploy
 from rehearsal.deploy.types import HANDLED
 from rehearsal.tests.deploy.conftest import TRUST, assembly, bucket, policy, queue, stack
 from rehearsal.tests.deploy.every_type import get, of, ref, template
@@ -146,6 +146,34 @@ def test_conditions_choose_resources_and_properties(cloud: Cloud) -> None:
     assert list(made.resources) == ["Kept"]
     assert made.resources["Kept"].properties == {"DelaySeconds": 7}
     made.destroy()
+
+
+def test_handlers_with_a_source_are_built_for_this_machine(cloud: Cloud, code: FileAsset, tmp_path: Path) -> None:
+    (tmp_path / "go.mod").write_text("module example.com/m\n\ngo 1.26\n")
+    (tmp_path / "main.go").write_text('package main\n\nfunc main() { println("built here") }\n')
+    resources = {
+        "Role": of("AWS::IAM::Role", AssumeRolePolicyDocument=TRUST),
+        "Fn": {
+            **of(
+                "AWS::Lambda::Function",
+                Code={"S3Bucket": {"Fn::Sub": code.bucket}, "S3Key": code.key},
+                Role=get("Role"),
+                Runtime="provided.al2023",
+                Handler="bootstrap",
+                Architectures=["arm64"],
+            ),
+            "Metadata": {"strata:go-import-path": "example.com/m"},
+        },
+    }
+    template = Stack("Handlers", {"Resources": resources}, (code,))
+    made = deploy(cloud, Assembly(Path("."), (template,), tmp_path))
+    function = cloud.client("lambda").get_function(FunctionName=made.resources["Fn"].physical_id)["Configuration"]
+    assert function["CodeSize"] > 100_000, "the compiled program, not the asset"
+    reasons = [item.reason for item in made.not_executed if item.type == "AWS::Lambda::Function Code"]
+    assert reasons == ["the arm64 binary itself is not run: the same source is built for the host"]
+    made.destroy()
+    with pytest.raises(TemplateRefused, match="the folder of the app is unknown"):
+        deploy(cloud, Assembly(Path("."), (template,)))
 
 
 def test_zip_assets_are_zipped(cloud: Cloud, tmp_path: Path) -> None:
