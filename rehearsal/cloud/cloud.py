@@ -159,6 +159,11 @@ class Cloud:
         """Fire the schedule (of EventBridge Scheduler, or the rule with a schedule expression) with this name now."""
         self._live().schedules.fire(name)
 
+    def warm_up(self, job: str) -> None:
+        """Start the shared Spark worker in the background with the settings of this job, before its first run."""
+        running = self._live()
+        running.work.thread("start of the Spark worker", running.jobs.warm_up, job)
+
     def log_lines(self, group: str) -> list[str]:
         """Every line of a log group, by stream and arrival."""
         return self._live().logs.lines(group)

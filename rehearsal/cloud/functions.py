@@ -132,9 +132,11 @@ class Functions:
         key = (function.function_arn, function.code_sha_256, json.dumps(function.environment_vars, sort_keys=True))
         with self._lock:
             idle = self._idle.setdefault(key, [])
-            while idle and idle[-1].dead:
-                idle.pop()
+            ended = [found for found in idle if found.dead]
+            idle[:] = [found for found in idle if not found.dead]
             instance = idle.pop() if idle else None
+        for found in ended:
+            self._discard(found)
         instance = instance or self._start(function)
         invocation = Invocation(body, function.function_arn, time.time() + int(function.timeout))
         began = time.monotonic()

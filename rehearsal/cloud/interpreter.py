@@ -65,7 +65,7 @@ def repair_interpreter(client: ExecutionClient, speed: float, work: Work, repair
     _repair_timers(speed, work, repairs)
     _repair_errors(repairs)
     _repair_shapes(repairs)
-    _repair_sync(work, repairs)
+    _repair_sync(client, work, repairs)
 
 
 def _repair_credentials(client: ExecutionClient, repairs: Repairs) -> None:
@@ -137,7 +137,7 @@ def _repair_shapes(repairs: Repairs) -> None:
     repairs.replace(StateTaskService, "_normalise_response", normalise_response)
 
 
-def _repair_sync(work: Work, repairs: Repairs) -> None:
+def _repair_sync(client: ExecutionClient, work: Work, repairs: Repairs) -> None:
     def eval_integration_pattern(
         task: StateTaskServiceCallback,
         env: Any,
@@ -155,6 +155,7 @@ def _repair_sync(work: Work, repairs: Repairs) -> None:
         if condition not in (ResourceCondition.Sync, ResourceCondition.Sync2):
             stock(task, **arguments)
             return
+        submitted = dict(env.stack[-1])
         build = task._build_sync_resolver if condition == ResourceCondition.Sync else task._build_sync2_resolver
         resolve = build(**arguments)
         found = None
@@ -162,6 +163,10 @@ def _repair_sync(work: Work, repairs: Repairs) -> None:
             found = resolve()
             if found is None:
                 work.stopping.wait(POLL_SECONDS)
+        if found is None and "JobRunId" in submitted and not work.stopping.is_set():
+            # The state timed out or the execution was stopped: the service cancels the run it waits for.
+            glue = client("glue", state_credentials.execution_arn, state_credentials.role_arn)
+            glue.batch_stop_job_run(JobName=submitted["JobName"], JobRunIds=[submitted["JobRunId"]])
         env.stack.append(to_json(found))
 
     stock = repairs.replace(StateTaskServiceCallback, "_eval_integration_pattern", eval_integration_pattern)

@@ -21,7 +21,7 @@ from rehearsal.cloud.identities import Credentials, Identities
 from rehearsal.cloud.logs import Logs
 from rehearsal.cloud.repairs import Repairs
 from rehearsal.cloud.work import Work
-from rehearsal.spark.launch import JobRun, Outcome, Runner
+from rehearsal.spark.launch import JobRun, Outcome, Runner, SharedWorker
 from rehearsal.spark.settings import parse_conf
 
 ACTIVE = ("STARTING", "RUNNING", "STOPPING", "WAITING")
@@ -70,6 +70,12 @@ class Jobs:
 
     def busy(self) -> list[str]:
         return [f"job {run.job_name} ({run.status.lower()})" for run in self.runs() if run.status in ACTIVE]
+
+    def warm_up(self, name: str) -> None:
+        """Start the shared Spark worker, if there is one, with the settings of this job; blocks."""
+        arguments = self._backend.get_job(name).default_arguments
+        if isinstance(self._runner, SharedWorker):
+            self._runner.warm_up(parse_conf(arguments.get("--conf", "")), self._endpoint(), self._region)
 
     def kill(self, caller: Caller, process: bool) -> None:
         """A caller was killed: with `process`, so is the process of its run."""

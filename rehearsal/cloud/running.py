@@ -45,18 +45,19 @@ class Running:
     def __init__(self, cloud: Cloud, uses: Uses):
         if not self._only_one.acquire(blocking=False):
             raise RuntimeError("another Cloud runs in this process: moto's state is shared, so stop it first")
+        self.repairs = Repairs()
+        try:
+            self._build(cloud, uses)
+        except BaseException:
+            self.repairs.undo()
+            self._only_one.release()
+            raise
+
+    def _build(self, cloud: Cloud, uses: Uses) -> None:
         account, region, speed, faults = cloud.account, cloud.region, cloud.speed, cloud.faults
-        self._settings = {"stepfunctions": {"execute_state_machine": True}, "iam": {"load_aws_managed_policies": True}}
-        self._before = {name: dict(default_user_config.get(name, {})) for name in self._settings}
-        for name, values in self._settings.items():
-            default_user_config[name] = {**self._before[name], **values}
-        # moto logs every failed task at length; the failure itself is in the execution or in `problems`.
-        self._log_level = logging.getLogger("moto").level
-        logging.getLogger("moto").setLevel(logging.CRITICAL)
-        self._account_before = os.environ.get("MOTO_ACCOUNT_ID")
-        os.environ["MOTO_ACCOUNT_ID"] = account
+        self._configure_moto(account)
         self.work = work = Work()
-        self.repairs = repairs = Repairs()
+        repairs = self.repairs
         self.identities = identities = Identities()
         self.clients = clients = Clients(region)
         self.logs = logs = Logs(account, region)
@@ -115,6 +116,17 @@ class Running:
         self.server = Server(gateway)
         clients.endpoint = f"http://127.0.0.1:{self.server.port}"
         self.mappings.start()
+
+    def _configure_moto(self, account: str) -> None:
+        settings = {"stepfunctions": {"execute_state_machine": True}, "iam": {"load_aws_managed_policies": True}}
+        self._before = {name: dict(default_user_config.get(name, {})) for name in settings}
+        for name, values in settings.items():
+            default_user_config[name] = {**self._before[name], **values}
+        # moto logs every failed task at length; the failure itself is in the execution or in `problems`.
+        self._log_level = logging.getLogger("moto").level
+        logging.getLogger("moto").setLevel(logging.CRITICAL)
+        self._account_before = os.environ.get("MOTO_ACCOUNT_ID")
+        os.environ["MOTO_ACCOUNT_ID"] = account
 
     def busy(self) -> list[str]:
         return [

@@ -96,6 +96,11 @@ class SharedWorker:
                 with self._lock:
                     self._running = None
 
+    def warm_up(self, conf: Mapping[str, str], endpoint: str, region: str) -> None:
+        """Start the worker with these settings unless it lives; blocks."""
+        with self._turn:
+            self._worker(conf, endpoint, region)
+
     def kill(self, run: str, state: State = "FAILED", error: str = "the driver process was killed") -> None:
         with self._lock:
             if self._running != run:
@@ -120,7 +125,7 @@ class SharedWorker:
         }
         lost = {"state": "FAILED", "error": "the driver process ended unexpectedly"}
         try:
-            channel = self._worker(job)
+            channel = self._worker(job.conf, job.endpoint, job.region)
             channel.sendall(json.dumps(request).encode() + b"\n")
             line = _read_line(channel)
         except OSError:
@@ -130,7 +135,7 @@ class SharedWorker:
             return lost
         return json.loads(line)
 
-    def _worker(self, job: JobRun) -> socket.socket:
+    def _worker(self, conf: Mapping[str, str], endpoint: str, region: str) -> socket.socket:
         if self._stopped:
             raise OSError("the rehearsal is ending")
         if self._channel and self._process and self._process.poll() is None:
@@ -139,7 +144,7 @@ class SharedWorker:
         self._number += 1
         folder = self._folder / f"worker-{self._number}"
         folder.mkdir(parents=True, exist_ok=True)
-        write_properties(folder / "spark.conf", launch_settings(job.conf, job.endpoint, job.region, folder))
+        write_properties(folder / "spark.conf", launch_settings(conf, endpoint, region, folder))
         ours, theirs = socket.socketpair()
         with (folder / "log").open("ab") as log, theirs:
             process = subprocess.Popen(

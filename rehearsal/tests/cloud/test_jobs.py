@@ -254,6 +254,28 @@ def test_a_state_machine_waits_for_a_job(glue: Glue) -> None:
     assert (cause["JobRunState"], cause["ErrorMessage"]) == ("FAILED", "AssertionError: not ok")
 
 
+def test_a_job_ends_with_the_state_that_waits_for_it(glue: Glue) -> None:
+    job = glue.job("import time; time.sleep(60)")
+    states = {"A": task("glue:startJobRun.sync", {"JobName": job}, TimeoutSeconds=1)}
+    began = time.monotonic()
+    assert glue.execute(glue.machine(states))["error"] == "States.Timeout"
+    (run,) = glue.glue.get_job_runs(JobName=job)["JobRuns"]
+    assert run["JobRunState"] == "STOPPED"
+    assert time.monotonic() - began < 50
+
+
+def test_the_worker_starts_ahead_of_the_first_run(glue: Glue) -> None:
+    job = glue.job("import psutil; print('MB', psutil.Process().children()[0].memory_info().rss // 2**20)")
+    glue.cloud.warm_up(job)
+    glue.cloud.wait_idle(120)
+    pid = glue.cloud._live().runner.pid
+    run = glue.run(job)
+    assert run["JobRunState"] == "SUCCEEDED"
+    assert glue.cloud._live().runner.pid == pid
+    (line,) = [line for line in glue.output(run) if line.startswith("MB")]
+    assert int(line[3:]) < 3000
+
+
 def test_a_busy_job_is_an_error_with_its_own_name(glue: Glue) -> None:
     job = glue.job("import time; time.sleep(1)")
     glue.glue.start_job_run(JobName=job)
