@@ -1,0 +1,51 @@
+// Package readme holds the README to the code: its snippets are parts of files that compile.
+package readme
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var snippet = regexp.MustCompile("(?s)<!-- snippet: (\\S+) -->\n```go\n(.*?)```")
+
+// stray lists the snippets of a text that are not part of the file they name.
+func stray(text string, read func(string) (string, error)) []string {
+	var found []string
+	for _, match := range snippet.FindAllStringSubmatch(text, -1) {
+		source, err := read(match[1])
+		if err != nil || !strings.Contains(source, match[2]) {
+			found = append(found, match[1])
+		}
+	}
+	return found
+}
+
+func TestSnippetsAreParts(t *testing.T) {
+	root := "../.."
+	text, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fences := strings.Count(string(text), "```go")
+	if named := len(snippet.FindAllString(string(text), -1)); named != fences || named == 0 {
+		t.Errorf("%d of %d Go snippets name their file", named, fences)
+	}
+	read := func(path string) (string, error) {
+		source, err := os.ReadFile(filepath.Join(root, path))
+		return string(source), err
+	}
+	for _, path := range stray(string(text), read) {
+		t.Errorf("README.md: the snippet of %s is not a part of that file; copy it again", path)
+	}
+}
+
+func TestStraySnippetIsFound(t *testing.T) {
+	text := "<!-- snippet: a.go -->\n```go\nfunc f() {}\n```"
+	read := func(string) (string, error) { return "func g() {}\n", nil }
+	if got := stray(text, read); len(got) != 1 {
+		t.Errorf("a snippet that differs from its file is not found: %v", got)
+	}
+}
