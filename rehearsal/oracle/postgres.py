@@ -82,6 +82,9 @@ class Oracle:
         self._sql(f"CREATE TABLE {table} AS SELECT DISTINCT ON ({keys}) * FROM changes ORDER BY {order}")
         self._sql(f"ALTER TABLE {table} ADD PRIMARY KEY ({keys})")
         self._sql("DROP TABLE changes")
+        for column in dataset.columns:  # correlated subqueries would scan the table for each row
+            if column.type in ("int", "bigint") and column.name != dataset.sequence:
+                self._sql(f'CREATE INDEX ON {table} ("{column.name}")')
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows of a query; decimals as Decimal, dates as date."""

@@ -8,12 +8,6 @@ from rehearsal.scenario.checks import OUTCOMES
 from rehearsal.scenario.rehearse import Result, suppressions
 from rehearsal.scenario.resources import machine
 
-ENFORCEMENT = {
-    "type": "AWS::IAM::Role",
-    "reason": "roles are assumed and every (role, action, resource) used is recorded, but policies, key policies and "
-    "bucket policies are not enforced",
-}
-
 
 def document(result: Result) -> dict[str, Any]:
     """The report of a rehearsal. Times in seconds, memory in megabytes (10^6 bytes)."""
@@ -47,7 +41,7 @@ def document(result: Result) -> dict[str, Any]:
             "snapshots_added": rerun.snapshots_added,
         },
         "suppressions": suppressions(result.assembly),
-        "not_executed": [ENFORCEMENT, *({"type": n.type, "reason": n.reason} for n in result.deployment.not_executed)],
+        "not_executed": [{"type": n.type, "reason": n.reason} for n in result.deployment.not_executed],
         "uses": [{"role": r, "action": a, "resource": t, "count": n} for r, a, t, n in result.uses],
         "phases": [{"name": name, "seconds": round(s, 1)} for name, s in result.seconds.items()],
         "seconds": round(result.total_seconds, 1),

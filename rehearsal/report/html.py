@@ -141,8 +141,10 @@ def _costs(report: dict[str, Any]) -> str:
 
 
 def _limits(report: dict[str, Any]) -> str:
-    rows = [[n["type"], n["reason"]] for n in report["not_executed"]]
-    body = table(["what", "why"], rows)
+    reasons: dict[str, list[str]] = {}
+    for item in report["not_executed"]:
+        reasons.setdefault(item["reason"], []).append(item["type"])
+    body = table(["why", "what"], [[reason, ", ".join(types)] for reason, types in reasons.items()])
     if report["suppressions"]:
         accepted = [[s["rule"], s["reason"], s["count"]] for s in report["suppressions"]]
         body += "<h3>Accepted rule findings</h3>" + table(["rule", "reason", "resources"], accepted)
