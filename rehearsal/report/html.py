@@ -13,6 +13,9 @@ from rehearsal.report.console import COUNTS
 STYLE = Path(__file__).with_name("style.css")
 FACTS = "https://github.com/strata-cdk/strata/blob/main/docs/aws-facts.md"
 
+WORD = 36
+"""Names up to this length are not broken into lines."""
+
 
 def page(report: dict[str, Any]) -> str:
     """The whole page."""
@@ -34,7 +37,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
         if isinstance(value, (int, float)):
             shown = f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
             return f'<td class="num{" zero" if value == 0 else ""}">{shown}</td>'
-        return f"<td>{escape(str(value))}</td>"
+        word = " class=word" if len(str(value)) <= WORD and " " not in str(value) else ""
+        return f"<td{word}>{escape(str(value))}</td>"
 
     numeric = [bool(rows) and isinstance(rows[0][i], (int, float)) for i in range(len(head))]
     heads = "".join(f"<th{' class=num' if n else ''}>{escape(h)}</th>" for h, n in zip(head, numeric, strict=True))
@@ -150,7 +154,8 @@ def _limits(report: dict[str, Any]) -> str:
         body += "<h3>Accepted rule findings</h3>" + table(["rule", "reason", "resources"], accepted)
     note = (
         "Synthesised, but not executed here. The services are a local stand-in; what it relies on is listed, with the "
-        f'page of AWS documentation or the word <i>assumed</i>, in <a href="{FACTS}">docs/aws-facts.md</a>.'
+        f'page of AWS documentation or the word <i>assumed</i>, in <a href="{FACTS}">docs/aws-facts.md</a>. '
+        f"Calls made under a role: {len(report['uses']):,} distinct (role, action, resource), in report.json."
     )
     return _section("What this rehearsal does not show", body, note)
 

@@ -180,3 +180,15 @@ def failed_batches(batches: list[dict[str, Any]], due: tuple[tuple[str, str], ..
     findings += [f"{dataset} should have a batch that fails with {code}" for dataset, code in missing.elements()]
     statement = "failed or blocked: " + (", ".join(f"{d} ({c})" for d, c in due) or "no batch") + "; no other"
     return Check("failed batches", statement, tuple(findings))
+
+
+def why(rows: list[tuple[str, str | None, str | None]], batches: list[dict[str, Any]], error: str = "") -> Check:
+    """The named query lists each batch that needs a look, with a reason: (batch, reason, unreadable objects)."""
+    due = {b["pk"][6:] for b in batches if b["state"] in ("failed", "blocked") or b.get("unreadable")}
+    listed = {batch: reason or unreadable for batch, reason, unreadable in rows}
+    findings = [error] if error else []
+    findings += [f"batch {b} is not listed" for b in sorted(due - set(listed))]
+    findings += [f"batch {b} is listed, but nothing is wrong with it" for b in sorted(set(listed) - due)]
+    findings += [f"batch {b} is listed without a reason" for b in sorted(due & set(listed)) if not listed[b]]
+    statement = f"the query failed_batches lists the {len(due)} batches that need a look, each with its reason"
+    return Check("failures can be found", statement, tuple(findings))

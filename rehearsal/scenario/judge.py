@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rehearsal.oracle.postgres import Oracle
-from rehearsal.scenario import checks
+from rehearsal.scenario import athena, checks
 from rehearsal.scenario.checks import Check
 from rehearsal.scenario.lake import Lake
 from rehearsal.scenario.load import Scenario
 from rehearsal.scenario.run import Journal
 
+FAILED_BATCHES = "failed_batches"
+"""The named query that every lake has; its columns are batch, dataset, state, code, reason, unreadable, …"""
 ROW_FATES = ("duplicate", "superseded", "stale")
 
 
@@ -59,6 +61,7 @@ def judge(scenario: Scenario, journal: Journal, lake: Lake, oracle: Oracle, say:
         made.append(_queries(journal))
     made += journal.rerun.checks
     made.append(checks.failed_batches(ledger.batches(), scenario.failed_batches))
+    made.append(_why(lake, ledger.batches()))
     made.append(checks.alarms(lake.alarms(), scenario.alarms))
     made.append(Check("at rest", "no object, batch, run or lease is left open", tuple(ledger.open()[:10])))
     objects = {kind: len(sets[kind]) for kind in ("unreadable", "unroutable", "ignored")}
@@ -81,6 +84,16 @@ def _queries(journal: Journal) -> Check:
     findings = [f"{a.name}: {f}" for a in journal.answers for f in a.findings]
     statement = f"{len(journal.answers)} named queries on the curated tables answer as PostgreSQL does"
     return Check("queries", statement, tuple(findings))
+
+
+def _why(lake: Lake, batches: list[dict[str, Any]]) -> Check:
+    """The stack's own answer to "which batch failed, and why", through Athena."""
+    query = lake.queries()[FAILED_BATCHES]
+    try:
+        rows = athena.run(lake.cloud.client("athena"), query)
+    except athena.QueryFailed as error:
+        return checks.why([], batches, str(error))
+    return checks.why([(row[0], row[4], row[5]) for row in rows], batches)
 
 
 def _cleaned(journal: Journal, lake: Lake, oracle: Oracle) -> Check:

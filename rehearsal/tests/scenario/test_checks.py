@@ -140,3 +140,17 @@ def test_failed_batches() -> None:
     assert not checks.failed_batches([batch("failed", "unreadable")] * 2, due).ok
     assert not checks.failed_batches([batch("running")], ()).ok
     assert checks.failed_batches([batch("applied"), batch("empty")], ()).ok
+
+
+def test_why() -> None:
+    batches = [
+        {"pk": "batch#1", "state": "failed"},
+        {"pk": "batch#2", "state": "applied", "unreadable": [{"key": "k"}]},
+        {"pk": "batch#3", "state": "applied", "unreadable": []},
+    ]
+    rows = [("1", "gate", None), ("2", None, '[{"key": "k"}]')]
+    assert checks.why(rows, batches).ok
+    assert not checks.why(rows[:1], batches).ok
+    assert not checks.why([*rows, ("3", "because", None)], batches).ok
+    assert not checks.why([("1", None, ""), rows[1]], batches).ok
+    assert checks.why([], [], "FAILED: no such table").findings == ("FAILED: no such table",)
