@@ -85,6 +85,21 @@ class Table:
         """Column names and types, in order."""
         return {f.name: f.dataType.simpleString() for f in self.spark.table(self.name).schema.fields}
 
+    @property
+    def size(self) -> int:
+        """Bytes of main's files, as its summary tells; 0 while the table has no snapshot."""
+        commit = self.commit()
+        return int(commit.summary.get("total-files-size", "0")) if commit else 0
+
+    def holds(self, column: str, value: str) -> bool:
+        """Whether main has files in the partition where `column` is `value`. Reads metadata only."""
+        expressions = self.spark._jvm.org.apache.iceberg.expressions.Expressions
+        files = self._java.newScan().filter(expressions.equal(column, value)).planFiles()
+        try:
+            return files.iterator().hasNext()
+        finally:
+            files.close()
+
     def read(self, snapshot: str) -> DataFrame:
         return self.spark.read.option("snapshot-id", snapshot).table(self.name)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pyspark.sql import SparkSession
+from collections.abc import Iterable, Sequence
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 _SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
@@ -29,6 +32,20 @@ def open_session() -> SparkSession:
 
 
 def size_shuffles(spark: SparkSession, volume: int) -> None:
-    """Sets the number of shuffle partitions for `volume` bytes of input: one for little, at most 400."""
-    wanted = 1 + volume // _BYTES_PER_PARTITION
-    spark.conf.set("spark.sql.shuffle.partitions", str(min(wanted, _MAX_PARTITIONS)))
+    """Sets how work on `volume` bytes is cut: for little, one partition and no re-planning, which would cost more."""
+    wanted = min(1 + volume // _BYTES_PER_PARTITION, _MAX_PARTITIONS)
+    spark.conf.set("spark.sql.shuffle.partitions", str(wanted))
+    spark.conf.set("spark.sql.adaptive.enabled", str(wanted > 1).lower())
+
+
+def literal_table(spark: SparkSession, schema: dict[str, str], rows: Iterable[Sequence[str | int]]) -> DataFrame:
+    """A small table whose rows the plan itself holds. Columns are `string` or `int`."""
+    text = ", ".join("(" + ", ".join(quoted(v) if isinstance(v, str) else str(v) for v in row) + ")" for row in rows)
+    return spark.sql(f"SELECT * FROM VALUES {text} AS literal ({', '.join(schema)})").select(
+        *[F.col(name).cast(kind).alias(name) for name, kind in schema.items()]
+    )
+
+
+def quoted(text: str) -> str:
+    """Text as a SQL literal."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

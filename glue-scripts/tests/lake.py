@@ -9,13 +9,12 @@ from typing import Any
 
 import boto3
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-from pyspark.sql import SparkSession
-
 from lakejobs.arguments import PublishArguments, RefineArguments
 from lakejobs.aws import Clients
 from lakejobs.lists import Object
 from lakejobs.publish.job import publish
 from lakejobs.refine.job import refine
+from pyspark.sql import SparkSession
 
 _NUMBERS = itertools.count(1)
 _ZONES = ("raw", "artifacts", "cleaned", "curated", "quarantine")
@@ -89,8 +88,8 @@ class Lake:
         self._database(database)
         self.models = [m for m in self.models if m["name"] != name]
         self.models.append(
-            {"id": f"sales.{name}", "domain": "sales", "name": name, "doc": "A model.", "database": database, "sql": sql,
-             "inputs": sorted(inputs)}
+            {"id": f"sales.{name}", "domain": "sales", "name": name, "doc": "A model.", "database": database,
+             "sql": sql, "inputs": sorted(inputs)}
         )  # fmt: skip
 
     def _database(self, name: str) -> None:

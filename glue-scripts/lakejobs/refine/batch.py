@@ -61,7 +61,6 @@ class BatchWork:
     def run(self) -> Outcome:
         """Takes the batch to its outcome. Raises BatchFailed, LeaseLost, or what the services raise."""
         spark, dataset = self.shop.spark, self.dataset
-        size_shuffles(spark, sum(o.size * (_GZIP_RATIO if o.key.endswith(".gz") else 1) for o in self.frozen.objects))
         key = self._hash_key()
         source = survey_source(spark, dataset, self.frozen)
         if source.unreadable and not source.readable:
@@ -69,6 +68,7 @@ class BatchWork:
         table = Table.load(spark, target.table_name(dataset))
         location = target.table_location(self.shop.arguments.cleaned_bucket, dataset)
         target.plan_schema(table, dataset, location, key.version if key else None)
+        size_shuffles(spark, self._volume() + (table.size if table else 0))
         done = self._recovered(table)
         if done is not None:
             return _outcome_of(done, source)
@@ -79,6 +79,10 @@ class BatchWork:
             except Overwritten as moved:
                 source = not_in_place(source, moved.positions)
         raise BatchFailed("error", "its objects were overwritten again and again while they were read")
+
+    def _volume(self) -> int:
+        """Bytes of the batch's objects, about as large as they are unpacked."""
+        return sum(o.size * (_GZIP_RATIO if o.key.endswith(".gz") else 1) for o in self.frozen.objects)
 
     def _application(self, source: Source, key: HashKey | None) -> Application:
         return Application(

@@ -21,7 +21,10 @@ _STORED = "_stored"
 
 
 def classify(rows: DataFrame, stored: DataFrame | None, dataset: Dataset) -> DataFrame:
-    """Adds `_outcome` to conformed rows. `stored` holds the table's rows that have a key of the batch, or is None."""
+    """Adds `_outcome` to conformed rows.
+
+    `stored` holds at least the table's rows with keys of the batch; None means that it has none.
+    """
     refused = F.size(REASONS) > 0
     accepted = rows.where(~refused)
     judged = _upsert(accepted, stored, dataset) if dataset.load == "upsert" else _append(accepted, stored, dataset)

@@ -13,7 +13,8 @@ from lakejobs.manifest import Dataset
 from lakejobs.refine.classify import OUTCOME
 from lakejobs.refine.conform import KEY, REASONS
 from lakejobs.refine.rows import LINE, OBJECT, Readable
-from lakejobs.refine.target import TABLE_PROPERTIES, quoted, sql_properties
+from lakejobs.refine.target import TABLE_PROPERTIES, sql_properties
+from lakejobs.session import literal_table, quoted
 
 _COLUMNS = (
     "batch_id string, object_key string, object_version string, record_sha256 string, occurrence int,"
@@ -33,9 +34,10 @@ def quarantine_rows(classified: DataFrame, objects: Sequence[Readable], batch: s
     refused = classified.where(F.col(OUTCOME) == "quarantined")
     alike = Window.partitionBy(OBJECT, LINE).orderBy(OBJECT)
     counted = refused.withColumn("_occurrence", F.row_number().over(alike))
-    places = classified.sparkSession.createDataFrame(
+    places = literal_table(
+        classified.sparkSession,
+        {"_position": "int", "object_key": "string", "object_version": "string"},
         [(item.position, item.object.key, item.object.version) for item in objects],
-        "_position int, object_key string, object_version string",
     )
     located = counted.join(F.broadcast(places), on=F.col(OBJECT) == F.col("_position"), how="inner")
     malformed = F.array_contains(REASONS, "malformed")
@@ -67,10 +69,10 @@ def write_quarantine(
         table = _create(spark, dataset, location)
     expected = table.main
     ours = F.col("batch_id") == batch
-    stored = None if expected is None else table.read(expected).where(ours)
-    if stored is not None and stored.isEmpty():
-        stored = None
-    if rows is None and stored is None:
+    stored = None
+    if expected is not None and table.holds("batch_id", batch):
+        stored = table.read(expected).where(ours)
+    if stored is None and rows is None:
         return None
     if rows is None:
         rows = stored.limit(0)

@@ -19,6 +19,7 @@ from pyspark.sql.window import Window
 from lakejobs.lists import Object
 from lakejobs.manifest import Dataset, Format
 from lakejobs.refine.grammar import decimal_shape, text_of
+from lakejobs.session import literal_table
 
 OBJECT, LINE, MALFORMED = "_object", "_line", "_malformed"
 
@@ -62,8 +63,10 @@ def _with_position(spark: SparkSession, rows: DataFrame, group: list[Readable]) 
     """Adds `_object` by the path that Spark reports for each row, in whatever scheme."""
     if len(group) == 1:
         return rows.withColumn(OBJECT, F.lit(group[0].position))
-    places = spark.createDataFrame(
-        [(item.uri.partition("://")[2], item.position) for item in group], f"_place string, {OBJECT} int"
+    places = literal_table(
+        spark,
+        {"_place": "string", OBJECT: "int"},
+        [(item.uri.partition("://")[2], item.position) for item in group],
     )
     path = F.substring_index(F.col("_path"), "://", -1)
     return rows.join(F.broadcast(places), on=path == F.col("_place"), how="inner").drop("_place")

@@ -14,6 +14,7 @@ import csv
 import gzip
 import io
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -152,7 +153,7 @@ def _names(header: bytes | None, form: dict[str, Any]) -> list[str]:
         (names,) = csv.reader([text], delimiter=form["delimiter"], strict=True)
     except (UnicodeDecodeError, csv.Error, ValueError) as error:
         raise Unreadable(f"its first line names no columns: {error}") from error
-    twice = sorted({n for n in names if names.count(n) > 1})
+    twice = sorted(name for name, times in Counter(names).items() if times > 1)
     if twice:
         raise Unreadable(f"its first line names columns twice: {', '.join(twice)}")
     return names

@@ -14,12 +14,15 @@ from lakejobs.iceberg import CATALOG, Table
 from lakejobs.manifest import Dataset
 from lakejobs.refine.classify import EFFECTIVE, OUTCOME
 from lakejobs.refine.grammar import decimal_shape
+from lakejobs.session import quoted
 
 BATCH_COLUMN = "_batch_id"
 DECLARATION_PROPERTY = "strata.declaration"
 KEY_VERSION_PROPERTY = "strata.hash-key-version"
 
 _RANGED = ("int", "bigint", "date")
+# Bytes up to which a table is joined whole, as Spark broadcasts it.
+_SMALL_TABLE = 10 << 20
 
 TABLE_PROPERTIES = {
     "format-version": "2",
@@ -53,11 +56,6 @@ def table_name(dataset: Dataset) -> str:
 
 def table_location(bucket: str, dataset: Dataset) -> str:
     return f"s3://{bucket}/{dataset.domain}/{dataset.name}"
-
-
-def quoted(text: str) -> str:
-    """Text as a SQL literal."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def sql_properties(properties: dict[str, str]) -> str:
@@ -189,7 +187,7 @@ def key_range(dataset: Dataset, low: str | None, high: str | None) -> KeyRange |
 
 
 def stored_rows(table: Table, snapshot: str, rows: DataFrame, dataset: Dataset, keys: KeyRange | None) -> DataFrame:
-    """The rows of that snapshot whose keys occur in the batch, with the declared columns and types."""
+    """The rows of that snapshot that may have a key of the batch, with the declared columns and types."""
     frame = table.read(snapshot)
     if keys is not None:
         frame = frame.where(keys.predicate)
@@ -197,8 +195,10 @@ def stored_rows(table: Table, snapshot: str, rows: DataFrame, dataset: Dataset, 
         (F.col(c.name) if c.name in frame.columns else F.lit(None)).cast(stored_type(dataset, c.name)).alias(c.name)
         for c in dataset.stored
     ]
-    wanted = rows.select(*dataset.keys).distinct()
-    return frame.select(*columns).join(wanted, on=list(dataset.keys), how="left_semi")
+    frame = frame.select(*columns)
+    if table.size <= _SMALL_TABLE:
+        return frame
+    return frame.join(rows.select(*dataset.keys), on=list(dataset.keys), how="left_semi")
 
 
 def stage_rows(

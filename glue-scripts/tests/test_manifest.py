@@ -1,0 +1,98 @@
+"""The manifest as the constructs write it is the manifest as the jobs read it, field by field."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+from typing import Any
+
+import jsonschema
+import pytest
+from conftest import ROOT
+from lakejobs.manifest import Manifest, OneOf, Pattern, Range
+from lakejobs.shapes import ShapeError
+
+GOLDEN = ROOT / "constructs/dataset/testdata/manifest.golden.json"
+SCHEMA = ROOT / "constructs/dataset/manifest.schema.json"
+
+_RULE_FIELDS = {
+    Range: lambda r: {"kind": "range", "min": r.minimum, "max": r.maximum},
+    OneOf: lambda r: {"kind": "set", "values": list(r.values)},
+    Pattern: lambda r: {"kind": "pattern", "regex": r.regex},
+}
+
+
+def rendered(value: Any) -> Any:
+    """What was read, back in the form it was written in."""
+    if type(value) in _RULE_FIELDS:
+        return _RULE_FIELDS[type(value)](value)
+    if dataclasses.is_dataclass(value):
+        out = {f.name: rendered(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        if "classification" in out:
+            out["class"] = out.pop("classification")
+        return out
+    if isinstance(value, tuple):
+        return [rendered(v) for v in value]
+    return value
+
+
+def test_golden_manifest_is_valid_and_read_in_full() -> None:
+    text = GOLDEN.read_bytes()
+    written = json.loads(text)
+    jsonschema.Draft202012Validator(json.loads(SCHEMA.read_bytes())).validate(written)
+    assert {"schema_version": 1, **rendered(Manifest.from_json(text))} == written
+
+
+def test_golden_manifest_shows_every_kind() -> None:
+    """A golden file that lacks a variant would prove nothing about it."""
+    read = Manifest.from_json(GOLDEN.read_bytes())
+    columns = [c for d in read.datasets for c in d.columns]
+    assert {type(r) for c in columns for r in c.rules} == {Range, OneOf, Pattern}
+    assert {c.protect for c in columns} == {"none", "hash", "drop"}
+    assert {d.load for d in read.datasets} == {"append", "upsert"}
+    assert {d.format.kind for d in read.datasets} == {"csv", "parquet"}
+    assert read.models and read.landing
+
+
+def paths(value: Any, at: tuple = ()) -> list[tuple]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    found = [p for key, v in inner for p in paths(v, (*at, key))]
+    return found + [at + (key,) for key in value] if isinstance(value, dict) else found
+
+
+def test_every_missing_field_is_refused() -> None:
+    written = json.loads(GOLDEN.read_bytes())
+    for *parents, last in paths(written):
+        broken = copy.deepcopy(written)
+        place = broken
+        for step in parents:
+            place = place[step]
+        del place[last]
+        with pytest.raises(ShapeError, match=rf"{last}: is missing"):
+            Manifest.from_json(json.dumps(broken))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("schema_version",), 2, "these jobs read 1"),
+        (("datasets", 0, "load"), "snapshot", "allowed: append, upsert"),
+        (("datasets", 0, "gate", "min_rows"), "3", "int is needed"),
+        (("datasets", 0, "surprise"), 1, "unknown fields surprise"),
+        (("datasets", 0, "columns", 0, "required"), 1, "bool is needed"),
+    ],
+)
+def test_wrong_fields_are_refused(path: tuple, value: Any, message: str) -> None:
+    broken = json.loads(GOLDEN.read_bytes())
+    place = broken
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+    with pytest.raises(ShapeError, match=message):
+        Manifest.from_json(json.dumps(broken))
+
+
+def test_pinned_manifest_must_have_its_hash() -> None:
+    with pytest.raises(ShapeError, match="was changed after it was stored"):
+        Manifest.from_pinned(GOLDEN.read_bytes(), "0" * 64)
