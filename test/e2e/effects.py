@@ -1,0 +1,62 @@
+"""Names of side effects: a mutating call of a component, without the ids that differ from run to run."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from rehearsal.cloud.faults import Call
+
+COMPONENT = re.compile(r"Lake(?:Arrivals|Pipeline)(Notice|Dispatch|Record|Reconcile|Refine|Publish)")
+ZONE = re.compile(r"shop-lake(raw|cleaned|curated|quarantine|artifacts)bucket[^/]*/(.*)")
+KINDS = ("batch", "open", "live", "run", "dirty", "lease", "output", "inbox")
+
+
+def component(call: Call) -> str | None:
+    """Which of our functions or jobs made the call; None for services and the administrator."""
+    found = COMPONENT.search(call.caller.name)
+    return found[1].lower() if found and call.caller.kind in ("lambda", "job") else None
+
+
+def effect(call: Call) -> str | None:
+    """The side effect's name, or None for what is none of ours or no effect of its own: files of a commit that no
+    table names yet, and renewals of a lease by a job."""
+    who = component(call)
+    if who is None:
+        return None
+    if call.service == "dynamodb":
+        what = _items(call.detail)
+        if who in ("refine", "publish") and what == "lease":
+            return None
+        return f"{who}: ledger {what}"
+    if call.service == "s3":
+        zone = ZONE.search(call.resource)
+        assert zone, call
+        folder = zone[2].split("/")[0] if zone[1] == "artifacts" else zone[2].split("/")[2]
+        return None if folder == "metadata" else f"{who}: {zone[1]} {folder}"
+    if call.service == "glue":
+        zone = re.search(r"_(cleaned|curated|quarantine)/", call.resource)
+        return f"{who}: {call.action} {zone[1] if zone else call.resource}"
+    return f"{who}: {call.service} {call.action}"
+
+
+def _items(detail: str) -> str:
+    kinds = []
+    for item in detail.split("; "):
+        verb, _, key = item.partition(" ")
+        parts = [part.split("#")[0] for part in key.split("/")]
+        kind = next((kind for kind in KINDS if kind in parts), key)
+        if verb != "ConditionCheck" and kind not in kinds:
+            kinds.append(kind)
+    return "+".join(kinds)
+
+
+def named(calls: tuple[Call, ...]) -> list[str]:
+    """The effects of a run in order, repeated ones numbered from #2."""
+    seen: Counter[str] = Counter()
+    names = []
+    for call in calls:
+        if name := effect(call):
+            seen[name] += 1
+            names.append(name if seen[name] == 1 else f"{name} #{seen[name]}")
+    return names

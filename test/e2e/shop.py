@@ -1,0 +1,121 @@
+"""The small lake of the end-to-end tests: deployed once, emptied between tests."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from rehearsal.cloud import Cloud
+from rehearsal.deploy import Assembly, Deployment
+from rehearsal.scenario.lake import Lake
+
+ITEMS = "files/shop/items/"
+COLUMNS = ["id", "change_seq", "kind", "price"]
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything a rerun must leave the same, free of ids that differ from run to run."""
+
+    items: tuple[tuple[Any, ...], ...]
+    quarantine: tuple[tuple[Any, ...], ...]
+    curated: tuple[tuple[Any, ...], ...]
+    batches: tuple[tuple[Any, ...], ...]
+    objects: tuple[tuple[str, str], ...]
+    unfinished: tuple[str, ...]
+
+
+class Shop:
+    """The deployed app with what tests do to it. `mended` is the assembly of the app after the fix."""
+
+    def __init__(self, cloud: Cloud, deployment: Deployment, mended: Assembly):
+        self.cloud, self.deployment, self.mended = cloud, deployment, mended
+        self.lake = Lake(cloud, deployment)
+
+    def put(self, key: str, text: str | bytes) -> str:
+        return self.lake.put(key, text.encode() if isinstance(text, str) else text)
+
+    def settle(self, seconds: float = 120) -> None:
+        self.cloud.wait_idle(seconds)
+
+    def recover(self, rounds: int = 8) -> int:
+        """Sweep until nothing is unfinished, as the schedule would; leases are aged instead of waited for.
+
+        Returns the number of sweeps. Raises AssertionError naming what stays unfinished.
+        """
+        for done in range(rounds):
+            self.settle()
+            if not self.lake.ledger().open():
+                return done
+            self.age_leases()
+            self.lake.invoke("dispatch", {"action": "sweep"})
+        self.settle()
+        left = self.lake.ledger().open()
+        assert not left, f"after {rounds} sweeps: {left}"
+        return rounds
+
+    def age_leases(self) -> None:
+        """Let every lease expire now, as if its time had passed."""
+        table = self.cloud.client("dynamodb")
+        for item in table.scan(TableName=self.lake.ledger_table, ConsistentRead=True)["Items"]:
+            if item["pk"]["S"].startswith("lease#") and item.get("state", {}).get("S") == "held":
+                table.update_item(
+                    TableName=self.lake.ledger_table,
+                    Key={"pk": item["pk"], "sk": item["sk"]},
+                    UpdateExpression="SET expires = :past",
+                    ExpressionAttributeValues={":past": {"N": "1"}},
+                )
+
+    def lease(self, dataset: str) -> dict[str, Any]:
+        key = {"pk": {"S": f"lease#{dataset}"}, "sk": {"S": "lease"}}
+        found = self.cloud.client("dynamodb").get_item(TableName=self.lake.ledger_table, Key=key, ConsistentRead=True)
+        return found["Item"]
+
+    def state(self) -> State:
+        ledger = self.lake.ledger()
+
+        def rows(database: str, table: str, columns: list[str]) -> tuple[tuple[Any, ...], ...]:
+            found = self.lake.rows(database, table, columns)
+            return tuple(sorted(tuple(str(r[c]) for c in columns) for r in found))
+
+        return State(
+            items=rows("shop_shop_cleaned", "items", COLUMNS),
+            quarantine=rows("shop_shop_quarantine", "items", ["object_key", "record_sha256", "occurrence", "reasons"]),
+            curated=rows("shop_shop_curated", "price_list", ["kind", "items", "total"]),
+            batches=tuple(
+                sorted(
+                    (b["dataset"], b["state"], json.dumps({k: int(v) for k, v in b["counts"].items()}, sort_keys=True))
+                    for b in ledger.batches()
+                )
+            ),
+            objects=tuple(sorted((o["key"], o["state"]) for o in ledger.objects())),
+            unfinished=tuple(ledger.open()),
+        )
+
+    def reset(self) -> None:
+        """Forget all data: ledger, tables, objects, planned faults."""
+        self.cloud.faults.clear()
+        dynamodb, glue, s3 = (self.cloud.client(s) for s in ("dynamodb", "glue", "s3"))
+        for page in dynamodb.get_paginator("scan").paginate(TableName=self.lake.ledger_table, ConsistentRead=True):
+            for item in page["Items"]:
+                dynamodb.delete_item(TableName=self.lake.ledger_table, Key={"pk": item["pk"], "sk": item["sk"]})
+        for database, table in self.lake.tables():
+            glue.delete_table(DatabaseName=database, Name=table)
+        for bucket in self.deployment.of_type("AWS::S3::Bucket"):
+            for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket.physical_id):
+                for version in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
+                    s3.delete_object(Bucket=bucket.physical_id, Key=version["Key"], VersionId=version["VersionId"])
+
+    def main_snapshots(self, database: str, table: str) -> list[int]:
+        """Snapshot ids on the table's main branch, oldest first; empty when there is no table."""
+        catalog = self.lake.catalog()
+        if not catalog.table_exists((database, table)):
+            return []
+        metadata = catalog.load_table((database, table)).metadata
+        parents = {s.snapshot_id: s.parent_snapshot_id for s in metadata.snapshots}
+        found, at = [], metadata.current_snapshot_id
+        while at is not None:
+            found.append(at)
+            at = parents.get(at)
+        return found[::-1]
