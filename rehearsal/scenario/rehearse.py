@@ -111,6 +111,8 @@ def _on(
     with phases.phase("deploy"):
         deployment = deploy(cloud, assembly)
     say(f"deployed {len(deployment.resources)} resources")
+    for job in deployment.of_type("AWS::Glue::Job")[:1]:  # Spark starts while the data is generated
+        cloud.warm_up(job.physical_id)
     lake = Lake(cloud, deployment)
     journal = Runner(scenario, cloud, lake, oracle, options.out / "work", say).run()
     phases.seconds.update(journal.seconds)
