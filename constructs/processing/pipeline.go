@@ -58,9 +58,6 @@ func NewPipeline(scope constructs.Construct, id string, props *PipelineProps) *P
 		Key: p.props.Key, FIFO: true, Delay: p.Window(), ConsumerTimeout: dispatchTimeout,
 	})
 	p.undelivered = queue.NewDeadLetters(p, "Undelivered", p.props.Key)
-	security.Accept(p.undelivered.Main, security.Finding{
-		Rule: "AwsSolutions-SQS3", Reason: "The queue is itself the dead-letter queue, of a rule and of a function.",
-	})
 	p.newRecord()
 	p.newJobs()
 	p.machine = p.newMachine()

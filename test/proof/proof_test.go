@@ -3,10 +3,13 @@ package proof_test
 import (
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -225,6 +228,68 @@ func TestNagSees(t *testing.T) {
 			}
 		}
 	}
+}
+
+var update = flag.Bool("update", false, "write the golden templates")
+
+// TestGolden compares each example's template with its golden file, without what changes with every edit of a handler,
+// a script or a declaration: the names of assets and the hash of the manifest.
+func TestGolden(t *testing.T) {
+	for name, file := range templates(t) {
+		program, stack, _ := strings.Cut(name, "/")
+		if program == "everything" {
+			continue
+		}
+		text, err := json.MarshalIndent(normalise(map[string]any(read(t, file))), "", " ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := string(text) + "\n"
+		golden := filepath.Join(root, "test", "golden", program+"."+stack+".json")
+		if *update {
+			if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(golden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != string(want) {
+			t.Errorf("%s differs from %s at line %d; run go test ./test/proof -run Golden -update and read the difference",
+				name, golden, firstDifference(got, string(want)))
+		}
+	}
+}
+
+// normalise takes the hashes out, and sorts the resources of statements, whose order depends on the hashes.
+func normalise(v any) any {
+	switch v := v.(type) {
+	case string:
+		return sha256Text.ReplaceAllString(v, "<sha256>")
+	case []any:
+		for i := range v {
+			v[i] = normalise(v[i])
+		}
+	case map[string]any:
+		for k := range v {
+			v[k] = normalise(v[k])
+		}
+		if resources, ok := v["Resource"].([]any); ok {
+			slices.SortFunc(resources, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+		}
+	}
+	return v
+}
+
+var sha256Text = regexp.MustCompile(`\b[0-9a-f]{64}\b`)
+
+func firstDifference(a, b string) (line int) {
+	x, y := strings.Split(a, "\n"), strings.Split(b, "\n")
+	for line < len(x) && line < len(y) && x[line] == y[line] {
+		line++
+	}
+	return line + 1
 }
 
 // TestSuppressions counts what each program suppresses, and writes the quickstart's list for the report.
