@@ -37,7 +37,7 @@ def deployed(assemblies, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     services.install(cloud)
     with cloud:
         deployment = deploy(cloud, first)
-        yield Shop(cloud, deployment, mended)
+        yield Shop(cloud, deployment, first, mended)
         deployment.destroy()
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from rehearsal.cloud import Cloud
 from rehearsal.deploy import Assembly, Deployment
+from rehearsal.deploy.upload import upload
+from rehearsal.scenario import athena
 from rehearsal.scenario.lake import Lake
 
 ITEMS = "files/shop/items/"
@@ -27,11 +29,42 @@ class State:
 
 
 class Shop:
-    """The deployed app with what tests do to it. `mended` is the assembly of the app after the fix."""
+    """The deployed app with what tests do to it. `first` and `mended` are the app before and after the fix."""
 
-    def __init__(self, cloud: Cloud, deployment: Deployment, mended: Assembly):
-        self.cloud, self.deployment, self.mended = cloud, deployment, mended
+    def __init__(self, cloud: Cloud, deployment: Deployment, first: Assembly, mended: Assembly):
+        self.cloud, self.deployment, self.first, self.mended = cloud, deployment, first, mended
         self.lake = Lake(cloud, deployment)
+
+    def declare(self, assembly: Assembly) -> None:
+        """Update the deployed stack to another declaration of the app.
+
+        Only what a declaration may change is carried over: the manifest asset and the functions' environment. Policies
+        that name the asset change too; they are recorded, not applied, while roles are not enforced. Raises
+        AssertionError for any other difference.
+        """
+        (now,), (wanted,) = self.first.stacks, assembly.stacks
+        for asset in wanted.assets:
+            upload(self.cloud, asset)
+        assert set(now.template["Resources"]) == set(wanted.template["Resources"])
+        functions = self.cloud.client("lambda")
+        for name, resource in wanted.template["Resources"].items():
+            if resource["Type"] == "AWS::Lambda::Function":
+                self._environment(functions, name, now.template["Resources"][name], resource)
+            elif resource["Type"] != "AWS::IAM::Policy":
+                assert resource == now.template["Resources"][name], f"{name} differs"
+
+    def _environment(self, functions: Any, name: str, now: dict[str, Any], wanted: dict[str, Any]) -> None:
+        variables = wanted["Properties"]["Environment"]["Variables"]
+        changed = {k for k, v in variables.items() if v != now["Properties"]["Environment"]["Variables"].get(k)}
+        assert changed <= {"MANIFEST_KEY", "MANIFEST_HASH"}, f"{name}: {changed}"
+        function = self.deployment.resources[name].physical_id
+        current = functions.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
+        manifest = {k: variables[k] for k in ("MANIFEST_KEY", "MANIFEST_HASH") if k in variables}
+        functions.update_function_configuration(FunctionName=function, Environment={"Variables": current | manifest})
+
+    def query(self, name: str) -> list[tuple[Any, ...]]:
+        """The rows of one of the stack's named queries."""
+        return athena.run(self.cloud.client("athena"), self.lake.queries()[name])
 
     def put(self, key: str, text: str | bytes) -> str:
         return self.lake.put(key, text.encode() if isinstance(text, str) else text)

@@ -80,7 +80,8 @@ class Expected:
         self.rows[100 + n] = (1, "game", "8.00")
         if n == 1:
             self.rows[2] = (5, "game", "3.00")
-            return "id,change_seq,kind,price\n1,1,book,1.25\n101,1,game,8.00\n101,1,game,8.00\n2,5,game,3.00\n1,1,toy,1\n"
+            lines = ["1,1,book,1.25", "101,1,game,8.00", "101,1,game,8.00", "2,5,game,3.00", "1,1,toy,1"]
+            return "\n".join(["id,change_seq,kind,price", *lines, ""])
         return (
             f"id,change_seq,kind,price\n1,{n},book,{n}.25\n{100 + n},1,game,8.00\n{100 + n},1,game,8.00\n"
             f"2,4,game,9.99\n{n},{n},toy,1\n"
