@@ -50,8 +50,8 @@ type SparkJobProps struct {
 	// is set as well.
 	// Default: false, they are retained.
 	AllowDeletion bool
-	// Configure changes the job's properties after the defaults are set. Command, role, Glue version, security
-	// configuration and the arguments set here stay as they are.
+	// Configure changes the job's properties after the defaults are set. Command, role, Glue version, retries, security
+	// configuration and the arguments set here stay as they are; further DefaultArguments are a map[string]any.
 	// Default: nothing is changed.
 	Configure func(*awsglue.CfnJobProps)
 }
@@ -139,9 +139,13 @@ func (j *SparkJob) settle(job *awsglue.CfnJobProps, p *SparkJobProps, logPrefix 
 	job.Role = j.role.RoleArn()
 	job.SecurityConfiguration = j.securityConfiguration(p.Key).Ref()
 	arguments := map[string]any{}
-	if given, ok := job.DefaultArguments.(map[string]any); ok {
-		maps.Copy(arguments, given)
+	given, ok := job.DefaultArguments.(map[string]any)
+	if !ok && job.DefaultArguments != nil {
+		var l check.List
+		l.Add("Configure: DefaultArguments", "has another type", fmt.Sprintf("%T", job.DefaultArguments), "map[string]any")
+		check.Must(*j.Node().Path(), l.Err())
 	}
+	maps.Copy(arguments, given)
 	maps.Copy(arguments, map[string]any{
 		"--conf":                   sparkConf(),
 		"--custom-logGroup-prefix": logPrefix,

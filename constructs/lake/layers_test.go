@@ -1,0 +1,171 @@
+package lake_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsglue"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awss3assets"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/strata-cdk/strata/constructs/dataset"
+	"github.com/strata-cdk/strata/constructs/ingestion"
+	"github.com/strata-cdk/strata/constructs/internal/cdktest"
+	"github.com/strata-cdk/strata/constructs/processing"
+	"github.com/strata-cdk/strata/constructs/storage"
+)
+
+// The constructs of processing and ingestion on their own: with nothing given, with everything, and where they refuse.
+
+func script(stack awscdk.Stack) awss3assets.Asset {
+	return awss3assets.NewAsset(stack, jsii.String("Script"), &awss3assets.AssetProps{Path: jsii.String("layers_test.go")})
+}
+
+func sparkJob(t *testing.T, change func(*processing.SparkJobProps)) cdktest.Template {
+	t.Helper()
+	stack := cdktest.NewStack(t)
+	props := &processing.SparkJobProps{Script: script(stack)}
+	if change != nil {
+		change(props)
+	}
+	job := processing.NewSparkJob(stack, "Job", props)
+	starter := awsiam.NewRole(stack, jsii.String("Starter"), &awsiam.RoleProps{AssumedBy: awsiam.NewAccountRootPrincipal()})
+	job.GrantStart(starter)
+	return cdktest.Synth(t, stack)
+}
+
+func TestSparkJobAlone(t *testing.T) {
+	tpl := sparkJob(t, nil)
+	job := tpl.One(t, "AWS::Glue::Job").Properties()
+	for key, want := range map[string]any{"GlueVersion": "5.1", "WorkerType": "G.1X", "NumberOfWorkers": 2.0, "MaxRetries": 0.0, "Timeout": 120.0} {
+		if job[key] != want {
+			t.Errorf("%s is %v, want %v", key, job[key], want)
+		}
+	}
+	arguments := job["DefaultArguments"].(map[string]any)
+	if arguments["--job-bookmark-option"] != "job-bookmark-disable" || arguments["--datalake-formats"] != "iceberg" {
+		t.Errorf("arguments are %v", arguments)
+	}
+	conf := arguments["--conf"].(string)
+	for _, setting := range []string{".catalog-impl=org.apache.iceberg.aws.glue.GlueCatalog", " --conf spark.sql.catalog.glue_catalog.io-impl=org.apache.iceberg.aws.s3.S3FileIO", "timeZone=UTC"} {
+		if !strings.Contains(conf, setting) {
+			t.Errorf("want %q in --conf %q", setting, conf)
+		}
+	}
+	for _, group := range tpl.Resources("AWS::Logs::LogGroup") {
+		name := group.Properties()["LogGroupName"].(string)
+		prefix := arguments["--custom-logGroup-prefix"].(string)
+		if name != prefix+"/error" && name != prefix+"/output" || group.Properties()["KmsKeyId"] == nil || group.Properties()["RetentionInDays"] == nil {
+			t.Errorf("log group %v does not fit prefix %s", group.Properties(), prefix)
+		}
+	}
+	start := cdktest.JSON(tpl.Named(t, "AWS::IAM::Policy", "Starter").Body)
+	for _, action := range []string{"glue:StartJobRun", "glue:GetJobRun", "glue:GetJobRuns", "glue:BatchStopJobRun"} {
+		if !strings.Contains(start, `"`+action+`"`) {
+			t.Errorf("a starter lacks %s", action)
+		}
+	}
+}
+
+func TestSparkJobEveryPropCounts(t *testing.T) {
+	base := cdktest.JSON(sparkJob(t, nil))
+	for name, change := range map[string]func(*processing.SparkJobProps){
+		"Arguments":         func(p *processing.SparkJobProps) { p.Arguments = map[string]string{"run_uri": "x"} },
+		"Libraries":         func(p *processing.SparkJobProps) { p.Libraries = []awss3assets.Asset{p.Script} },
+		"Workers":           func(p *processing.SparkJobProps) { p.Workers = 9 },
+		"MaxConcurrentRuns": func(p *processing.SparkJobProps) { p.MaxConcurrentRuns = 9 },
+		"Timeout":           func(p *processing.SparkJobProps) { p.Timeout = time.Hour },
+		"LogRetention":      func(p *processing.SparkJobProps) { p.LogRetention = 24 * time.Hour },
+		"Configure": func(p *processing.SparkJobProps) {
+			p.Configure = func(j *awsglue.CfnJobProps) { j.DefaultArguments = map[string]any{"--enable-metrics": "true"} }
+		},
+	} {
+		if cdktest.JSON(sparkJob(t, change)) == base {
+			t.Errorf("%s changes nothing", name)
+		}
+	}
+	kept := sparkJob(t, func(p *processing.SparkJobProps) {
+		p.Configure = func(j *awsglue.CfnJobProps) {
+			j.GlueVersion, j.MaxRetries, j.SecurityConfiguration = jsii.String("4.0"), jsii.Number(3), nil
+			j.DefaultArguments = map[string]any{"--job-bookmark-option": "job-bookmark-enable"}
+		}
+	})
+	if cdktest.JSON(kept) != base {
+		t.Error("Configure undoes what it may not")
+	}
+}
+
+func TestSparkJobRejections(t *testing.T) {
+	stack := cdktest.NewStack(t)
+	bad := &processing.SparkJobProps{Libraries: []awss3assets.Asset{nil}, Arguments: map[string]string{"--x": "y"},
+		Workers: 1, MaxConcurrentRuns: -1, Timeout: time.Second, LogRetention: time.Hour}
+	err := cdktest.Rejected(t, func() { processing.NewSparkJob(stack, "Job", bad) })
+	for _, path := range []string{"Script", "Libraries[0]", `Arguments["--x"]`, "Workers", "MaxConcurrentRuns", "Timeout", "LogRetention"} {
+		if !strings.Contains(err.Error(), "\n  "+path+": ") {
+			t.Errorf("%s is not refused: %v", path, err)
+		}
+	}
+	cdktest.Rejected(t, func() { processing.NewSparkJob(stack, "Nil", nil) })
+	err = cdktest.Rejected(t, func() {
+		processing.NewSparkJob(stack, "Typed", &processing.SparkJobProps{Script: script(stack), Configure: func(j *awsglue.CfnJobProps) {
+			j.DefaultArguments = map[string]string{}
+		}})
+	})
+	if !strings.Contains(err.Error(), "DefaultArguments: has another type; got \"map[string]string\"") {
+		t.Error(err)
+	}
+}
+
+func TestPipelineAndArrivalsRejections(t *testing.T) {
+	stack := cdktest.NewStack(t)
+	err := cdktest.Rejected(t, func() { processing.NewPipeline(stack, "Pipeline", nil) })
+	for _, path := range []string{"Manifest", "Raw", "Artifacts", "Ledger", "Alarms", "Cleaned", "Quarantine"} {
+		if !strings.Contains(err.Error(), "\n  "+path+": is missing") {
+			t.Errorf("%s is not asked for: %v", path, err)
+		}
+	}
+	err = cdktest.Rejected(t, func() {
+		ingestion.NewArrivals(stack, "Arrivals", &ingestion.ArrivalsProps{ReconcileEvery: 90 * time.Second, LogRetention: time.Hour})
+	})
+	for _, want := range []string{"Manifest: is missing", "Raw: is missing", "Ledger: is missing", "Waker: is missing",
+		"ReconcileEvery: is out of range; got 1m30s", "LogRetention: "} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("want %q in %v", want, err)
+		}
+	}
+}
+
+// TestFileDropAlone holds that a file drop works without a lake, on a zone the stack owns and on one it imports, and
+// makes no resource of its own.
+func TestFileDropAlone(t *testing.T) {
+	drop := func(stack awscdk.Stack, raw storage.ZoneRef) string {
+		sender := awsiam.NewRole(stack, jsii.String("Sender"), &awsiam.RoleProps{AssumedBy: awsiam.NewAccountRootPrincipal()})
+		before := len(*stack.Node().FindAll(""))
+		landing := ingestion.NewFileDrop(stack, "ErpFiles", &ingestion.FileDropProps{
+			FileDrop: ingestion.FileDrop{Datasets: []dataset.Spec{spec("sales", "orders")}}, Raw: raw,
+		})
+		if made := len(*stack.Node().FindAll("")) - before; made != 1 {
+			t.Errorf("a file drop makes %d constructs, want itself alone", made)
+		}
+		landing.GrantLand(sender)
+		if !strings.HasSuffix(landing.URI(), "/erp-files/") {
+			t.Errorf("files land at %s", landing.URI())
+		}
+		return cdktest.JSON(cdktest.Synth(t, stack).Named(t, "AWS::IAM::Policy", "Sender").Body)
+	}
+	owned := cdktest.NewStack(t)
+	if got := drop(owned, storage.NewZone(owned, "Raw", &storage.ZoneProps{Landing: true})); !strings.Contains(got, "/erp-files/*") {
+		t.Errorf("owned: %s", got)
+	}
+	imported := cdktest.NewStack(t)
+	raw := storage.ZoneFromAttributes(imported, "Raw", storage.ZoneAttributes{
+		BucketName: "raw", KeyArn: "arn:aws:kms:eu-west-1:111122223333:key/one",
+	})
+	if got := drop(imported, raw); !strings.Contains(got, "raw/erp-files/*") {
+		t.Errorf("imported: %s", got)
+	}
+	cdktest.Rejected(t, func() { ingestion.NewFileDrop(imported, "my files", nil) })
+}
