@@ -104,6 +104,7 @@ REF = '{{ ref("sales.orders") }}'
         ("SELECT * FROM parquet.`s3://raw/x`", "reads parquet.s3://raw/x"),
         (f"DROP TABLE {REF}", "is no single query"),
         (f"SELECT 1 AS a FROM {REF}; SELECT 2", "is no single query"),
+        (f"INSERT INTO other SELECT * FROM {REF}", "is no single query"),
         ('SELECT * FROM {{ ref("sales.cities") }}', "refers to 'sales.cities'; its inputs are sales.orders"),
     ],
 )
@@ -124,7 +125,7 @@ def test_models_that_are_refused(shop: Lake, sql: str, complaint: str) -> None:
         f"SELECT id, price FROM {REF} ORDER BY price, id LIMIT 2",
         f"SELECT orders.id, date_trunc('month', date'2024-01-05') AS m FROM {REF} orders",
         f"WITH a AS (SELECT * FROM {REF}), b AS (SELECT id FROM a) SELECT * FROM b UNION ALL SELECT id FROM A",
-        f"SELECT id, row_number() OVER (PARTITION BY city ORDER BY id) AS n FROM {REF} WHERE city LIKE 'current_date%'",
+        f"SELECT id, rank() OVER (PARTITION BY city ORDER BY id) AS n FROM {REF} WHERE city NOT LIKE 'current_date%'",
     ],
 )
 def test_models_that_are_accepted(shop: Lake, sql: str) -> None:

@@ -35,10 +35,11 @@ class ModelRefused(Exception):
 def check_text(spark: SparkSession, model: Model) -> None:
     """Refuses SQL that is not one query over the model's references. Nothing is read or run."""
     names = {name: f"strata_reference_{i}" for i, name in enumerate(model.inputs)}
-    text = render(model, names.__getitem__)
+    # Only a query can stand in brackets: no command, no second statement.
+    text = f"SELECT * FROM (\n{render(model, names.__getitem__)}\n) AS model"
     parser = spark._jsparkSession.sessionState().sqlParser()
     try:
-        plan = json.loads(parser.parseQuery(text).toJSON())
+        plan = json.loads(parser.parsePlan(text).toJSON())
     except ParseException as error:
         raise ModelRefused(f"is no single query: {' '.join(str(error).split())[:500]}") from error
     relations = {tuple(_parts(node)) for node in _nodes(plan) if _kind(node) == "UnresolvedRelation"}
@@ -52,8 +53,7 @@ def check_text(spark: SparkSession, model: Model) -> None:
 def check_plan(frame: DataFrame) -> None:
     """Refuses an analysed query whose result may differ between runs over the same data."""
     plan = frame._jdf.queryExecution().analyzed()
-    nodes = list(_nodes(json.loads(plan.toJSON())))
-    kinds = [_kind(node) for node in nodes]
+    kinds = [kind for kind in map(_kind, _nodes(json.loads(plan.toJSON()))) if kind]
     found = [_CLOCK_AND_USER[k] for k in kinds if k in _CLOCK_AND_USER]
     for i, kind in enumerate(kinds):
         if kind not in _BY_ROW_ORDER:

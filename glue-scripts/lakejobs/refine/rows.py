@@ -14,6 +14,7 @@ from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 from pyspark.sql.window import Window
 
 from lakejobs.lists import Object
@@ -131,7 +132,7 @@ def _field(dataset: Dataset, names: tuple[str, ...], name: str) -> Column:
 def _parquet_rows(spark: SparkSession, dataset: Dataset, group: list[Readable]) -> DataFrame:
     stored = dict(group[0].layout)
     schema = ", ".join(f"`{name}` {kind}" for name, kind in stored.items())
-    rows = spark.read.schema(schema).parquet(*[item.uri for item in group])
+    rows = spark.read.schema(schema or StructType()).parquet(*[item.uri for item in group])
     rows = rows.withColumn("_path", F.col("_metadata.file_path"))
     rows = _with_position(spark, rows, group).drop("_path")
     texts = [_native_text(stored.get(c.name), c.name, c.type).alias(text_column(c.name)) for c in dataset.columns]
