@@ -98,7 +98,8 @@ def batches(draw: st.DrawFn) -> list[list[Row]]:
 
 def apply(spark: Any, declared: Dataset, rows: list[Row], stored: Any) -> tuple[Counter, list[Row]]:
     data = [(r.place[0], bytearray(r.place[1]), [], (str(r.k),), r.k, r.seq, r.a, r.b) for r in rows]
-    frame = classify(spark.createDataFrame(data, SCHEMA), stored, declared)
+    distinct = len({r.k for r in rows}) == len(rows)
+    frame = classify(spark.createDataFrame(data, SCHEMA), stored, declared, distinct)
     result = frame.collect()
     effective = [Row(r["k"], r["seq"], r["a"], r["b"], (r["_object"], bytes(r["_line"]))) for r in result
                  if r[OUTCOME] in EFFECTIVE]  # fmt: skip

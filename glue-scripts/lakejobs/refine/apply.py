@@ -39,10 +39,14 @@ class Overwritten(Exception):
 
 @dataclass(frozen=True)
 class Conformed:
-    """A batch's rows, judged and cached. `frame` is None if it has none."""
+    """A batch's rows, judged and cached; `frame` is None if it has none.
+
+    `keys` is the range of accepted keys, where it helps; `distinct` tells that no two accepted rows share a key.
+    """
 
     frame: DataFrame | None
     keys: target.KeyRange | None
+    distinct: bool
 
 
 @dataclass(frozen=True)
@@ -77,16 +81,19 @@ class Application:
         """Reads, judges and caches the batch, and makes sure that what was read is what was listed."""
         rows = read_rows(self.spark, self.dataset, self.source.readable)
         if rows is None:
-            return Conformed(None, None)
+            return Conformed(None, None, distinct=True)
         frame = conform(rows, self.dataset, self.key).persist(StorageLevel.MEMORY_AND_DISK)
-        bounds = target.key_range_bounds(self.dataset, F.size(REASONS) == 0)
+        accepted = F.size(REASONS) == 0
+        bounds = target.key_range_bounds(self.dataset, accepted)
+        keys = F.when(accepted, F.struct(*self.dataset.keys))
         try:
-            found = frame.agg(F.count(F.lit(1)), *bounds).first()
+            found = frame.agg(F.count(keys).alias("_rows"), F.count_distinct(keys).alias("_keys"), *bounds).first()
         except Exception:
             self._verify()
             raise
         self._verify()
-        return Conformed(frame, target.key_range(self.dataset, found["_low"], found["_high"]) if bounds else None)
+        held = target.key_range(self.dataset, found["_low"], found["_high"]) if bounds else None
+        return Conformed(frame, held, distinct=found["_rows"] == found["_keys"])
 
     def _verify(self) -> None:
         positions = overwritten(self.s3, self.source)
@@ -102,7 +109,8 @@ class Application:
         stored = None
         if table is not None and table.main is not None:
             stored = target.stored_rows(table, table.main, conformed.frame, self.dataset, conformed.keys)
-        classified = classify(conformed.frame, stored, self.dataset).persist(StorageLevel.MEMORY_AND_DISK)
+        classified = classify(conformed.frame, stored, self.dataset, conformed.distinct)
+        classified = classified.persist(StorageLevel.MEMORY_AND_DISK)
         try:
             return self._settle(classified, tally(classified, self.source.records), table, conformed.keys)
         finally:

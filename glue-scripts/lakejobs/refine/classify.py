@@ -20,14 +20,16 @@ EFFECTIVE = ("inserted", "updated", "unchanged")
 _STORED = "_stored"
 
 
-def classify(rows: DataFrame, stored: DataFrame | None, dataset: Dataset) -> DataFrame:
+def classify(rows: DataFrame, stored: DataFrame | None, dataset: Dataset, distinct: bool = False) -> DataFrame:
     """Adds `_outcome` to conformed rows.
 
-    `stored` holds at least the table's rows with keys of the batch; None means that it has none.
+    `stored` holds at least the table's rows with keys of the batch; None means that it has none. `distinct` says that
+    no two accepted rows share a key, which saves comparing them.
     """
     refused = F.size(REASONS) > 0
     accepted = rows.where(~refused)
-    judged = _upsert(accepted, stored, dataset) if dataset.load == "upsert" else _append(accepted, stored, dataset)
+    judge = _upsert if dataset.load == "upsert" else _append
+    judged = judge(accepted, stored, dataset, distinct)
     violates = F.col(OUTCOME) == "quarantined"
     judged = judged.withColumn(REASONS, F.when(violates, F.array(F.lit("unique_key"))).otherwise(F.col(REASONS)))
     return judged.unionByName(rows.where(refused).withColumn(OUTCOME, F.lit("quarantined")))
@@ -52,19 +54,27 @@ def _others(dataset: Dataset) -> list[str]:
     return [c.name for c in dataset.stored if c.name not in dataset.keys and c.name != dataset.sequence]
 
 
-def _upsert(rows: DataFrame, stored: DataFrame | None, dataset: Dataset) -> DataFrame:
+def _ranked(rows: DataFrame, dataset: Dataset, distinct: bool) -> DataFrame:
+    """Adds where a change stands among those of its key: `_rank` counts unlike changes, in their order."""
+    if distinct:
+        ranks = {"_first_alike": F.lit(True), "_rank": F.lit(1), "_last_rank": F.lit(1), "_last_alike": F.lit(1)}
+        return rows.withColumns(ranks)
     keys, sequence, others = list(dataset.keys), dataset.sequence, _others(dataset)
     change = F.struct(sequence, *others)
     by_key = Window.partitionBy(*keys)
     ordered = by_key.orderBy(sequence, *others, OBJECT, LINE)
-    first_alike = ~F.lag(change).over(ordered).eqNullSafe(change)
-    ranked = (
-        rows.withColumn("_first_alike", first_alike)
+    return (
+        rows.withColumn("_first_alike", ~F.lag(change).over(ordered).eqNullSafe(change))
         .withColumn("_rank", F.sum(F.col("_first_alike").cast("int")).over(ordered))
         .withColumn("_last_rank", F.max("_rank").over(by_key))
         .withColumn("_last_alike", F.max("_rank").over(Window.partitionBy(*keys, sequence)))
     )
-    joined = _with_stored(ranked, stored, dataset)
+
+
+def _upsert(rows: DataFrame, stored: DataFrame | None, dataset: Dataset, distinct: bool) -> DataFrame:
+    sequence, others = dataset.sequence, _others(dataset)
+    change = F.struct(sequence, *others)
+    joined = _with_stored(_ranked(rows, dataset, distinct), stored, dataset)
     has_stored = F.col(_STORED).isNotNull()
     stored_change = F.struct(*[F.col(f"{_STORED}.{n}").alias(n) for n in (sequence, *others)])
     content = _struct([F.col(n) for n in others])
@@ -84,12 +94,19 @@ def _upsert(rows: DataFrame, stored: DataFrame | None, dataset: Dataset) -> Data
     return joined.withColumn(OUTCOME, outcome).drop("_first_alike", "_rank", "_last_rank", "_last_alike", _STORED)
 
 
-def _append(rows: DataFrame, stored: DataFrame | None, dataset: Dataset) -> DataFrame:
-    keys, others = list(dataset.keys), _others(dataset)
-    alike = Window.partitionBy(*keys, *others).orderBy(OBJECT, LINE)
-    ordered = Window.partitionBy(*keys).orderBy(OBJECT, LINE)
-    counted = rows.withColumn("_nth_alike", F.row_number().over(alike)).withColumn("_nth", F.row_number().over(ordered))
-    joined = _with_stored(counted, stored, dataset)
+def _counted(rows: DataFrame, dataset: Dataset, distinct: bool) -> DataFrame:
+    """Adds the how-manieth a row is of its key (`_nth`) and of its key and content (`_nth_alike`)."""
+    if distinct:
+        return rows.withColumns({"_nth_alike": F.lit(1), "_nth": F.lit(1)})
+    by_key = Window.partitionBy(*dataset.keys).orderBy(OBJECT, LINE)
+    alike = Window.partitionBy(*dataset.keys, *_others(dataset)).orderBy(OBJECT, LINE)
+    numbers = {"_nth_alike": F.row_number().over(alike), "_nth": F.row_number().over(by_key)}
+    return rows.withColumns(numbers)
+
+
+def _append(rows: DataFrame, stored: DataFrame | None, dataset: Dataset, distinct: bool) -> DataFrame:
+    others = _others(dataset)
+    joined = _with_stored(_counted(rows, dataset, distinct), stored, dataset)
     has_stored = F.col(_STORED).isNotNull()
     content = _struct([F.col(n) for n in others])
     stored_content = _struct([F.col(f"{_STORED}.{n}").alias(n) for n in others])

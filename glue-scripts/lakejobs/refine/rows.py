@@ -38,6 +38,7 @@ class Readable:
     repeats: int
     names: tuple[str, ...]
     layout: tuple[tuple[str, str], ...]
+    utf8: bool
 
 
 def text_column(name: str) -> str:
@@ -50,7 +51,7 @@ def read_rows(spark: SparkSession, dataset: Dataset, objects: Iterable[Readable]
     groups: dict[Any, list[Readable]] = defaultdict(list)
     for item in objects:
         if item.records:
-            groups[(item.header, item.layout, item.repeats > 0)].append(item)
+            groups[(item.header, item.layout, item.repeats > 0, item.utf8)].append(item)
     parts = []
     for group in groups.values():
         if dataset.format.kind == "parquet":
@@ -86,8 +87,11 @@ def _csv_rows(spark: SparkSession, dataset: Dataset, group: list[Readable]) -> D
     lines = _with_position(spark, lines, group).drop("_path")
     if header is not None:
         lines = _without_header(lines, header, repeats=any(item.repeats for item in group))
-    text = F.decode(F.col(LINE), "UTF-8")
-    lines = lines.withColumn("_line_text", F.when(text.cast("binary") == F.col(LINE), text))
+    text = F.col(LINE).cast("string")
+    if not group[0].utf8:
+        decoded = F.decode(F.col(LINE), "UTF-8")
+        text = F.when(decoded.cast("binary") == F.col(LINE), decoded)
+    lines = lines.withColumn("_line_text", text)
     lines = lines.withColumn("_fields", _split_fields(F.col("_line_text"), dataset.format))
     lines = lines.withColumn(MALFORMED, F.coalesce(F.size("_fields") != len(names), F.lit(True)))
     texts = [_field(dataset, names, c.name).alias(text_column(c.name)) for c in dataset.columns]
@@ -113,7 +117,8 @@ def _split_fields(line: Column, form: Format) -> Column:
     field = rf'(?:"[^"]*+(?:""[^"]*+)*+"|[^"{delimiter}]*+)'
     whole = rf"\A{field}(?:{delimiter}{field})*+\z"
     each = F.regexp_extract_all(F.concat(F.lit(form.delimiter), line), F.lit(rf"\G{delimiter}({field})"), F.lit(1))
-    plain = F.split(line, delimiter, -1)
+    # Java splits by one escaped character without compiling an expression for every line.
+    plain = F.split(line, f"\\{form.delimiter}", -1)
     return F.when(F.instr(line, '"') == 0, plain).when(line.rlike(whole), each)
 
 

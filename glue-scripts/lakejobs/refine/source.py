@@ -96,6 +96,7 @@ def _readable(item: Object, position: int, result: dict[str, Any]) -> Readable:
         repeats=result["repeats"],
         names=tuple(result["names"]) if result["header"] is not None else (),
         layout=tuple((name, kind) for name, kind in result["layout"]),
+        utf8=result["utf8"],
     )
 
 

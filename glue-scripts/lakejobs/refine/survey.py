@@ -10,6 +10,7 @@ or without it. A byte order mark at the start of an object belongs to no line.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
@@ -51,11 +52,12 @@ def survey_object(s3: Any, item: dict[str, Any], form: dict[str, Any]) -> dict[s
     """Surveys one object: {"bucket", "key", "version", "size"}. `form` is {"kind", "header", "delimiter",
     "columns"}, with columns as (name, declared type).
 
-    Returns {"current", "records", "header", "repeats", "names", "layout", "error"}; with an error the rest is empty.
+    Returns {"current", "records", "header", "repeats", "names", "layout", "utf8", "error"}; with an error the rest says
+    nothing.
     Raises on anything that is not the object's fault.
     """
     result: dict[str, Any] = {"current": False, "records": 0, "header": None, "repeats": 0, "names": [], "layout": []}
-    result["error"] = None
+    result |= {"error": None, "utf8": True}
     try:
         result["current"] = is_current(s3, item["bucket"], item["key"], item["version"])
         read = _survey_parquet if form["kind"] == "parquet" else _survey_csv
@@ -121,7 +123,10 @@ def _count_lines(stream: Any, form: dict[str, Any], zipped: bool) -> dict[str, A
     wants_header = bool(form["header"]) and chunk != b""
     records = repeats = 0
     rest = b""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    utf8 = True
     while True:
+        utf8 = utf8 and _decodes(decoder, chunk)
         lines = (rest + chunk).split(b"\n")
         rest = lines.pop() if chunk else b""
         if wants_header and lines:
@@ -135,7 +140,17 @@ def _count_lines(stream: Any, form: dict[str, Any], zipped: bool) -> dict[str, A
         if not chunk:
             break
         chunk = stream.read(_CHUNK)
-    return {"records": records, "header": header, "repeats": repeats, "names": _names(header, form)}
+    names = _names(header, form)
+    return {"records": records, "header": header, "repeats": repeats, "names": names, "utf8": utf8}
+
+
+def _decodes(decoder: codecs.IncrementalDecoder, chunk: bytes) -> bool:
+    """Whether the stream is UTF-8 up to here; an empty chunk ends it."""
+    try:
+        decoder.decode(chunk, final=not chunk)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _check_header(header: bytes) -> None:
