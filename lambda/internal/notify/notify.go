@@ -58,7 +58,10 @@ func (t *Topic) Tell(ctx context.Context, r *ledger.Run, batches []*ledger.Batch
 	return nil
 }
 
-// Message renders the subject (at most 100 ASCII characters) and the text.
+// longestSubject is the most SNS takes: fewer than 100 characters.
+const longestSubject = 99
+
+// Message renders the subject (one line of at most 99 printable ASCII characters) and the text.
 func (t *Topic) Message(r *ledger.Run, batches []*ledger.Batch) (subject, text string) {
 	trouble := troubled(batches)
 	var b strings.Builder
@@ -67,6 +70,7 @@ func (t *Topic) Message(r *ledger.Run, batches []*ledger.Batch) (subject, text s
 	} else {
 		subject = fmt.Sprintf("Lake %s: run %s", t.Lake, strings.ReplaceAll(r.State, "_", " "))
 	}
+	subject = oneLine(subject)
 	fmt.Fprintf(&b, "%s\n\nLake: %s\nRun: %s\nState: %s\n", subject, t.Lake, r.Name(), r.State)
 	if r.Error != "" || r.Cause != "" {
 		fmt.Fprintf(&b, "Error: %s\nCause: %s\n", r.Error, r.Cause)
@@ -87,6 +91,17 @@ func (t *Topic) Message(r *ledger.Run, batches []*ledger.Batch) (subject, text s
 		text = strings.ToValidUTF8(text[:longest], "") + "\n… cut; the named query failed_batches lists all batches.\n"
 	}
 	return subject, text
+}
+
+// oneLine makes a text fit for a subject.
+func oneLine(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, s)
+	return s[:min(len(s), longestSubject)]
 }
 
 func (t *Topic) batch(b *strings.Builder, batch *ledger.Batch) {

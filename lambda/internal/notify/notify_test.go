@@ -65,8 +65,27 @@ func TestMessageStaysWithinLimits(t *testing.T) {
 		}
 		topic := &Topic{Lake: strings.Repeat("l", 31)}
 		subject, text := topic.Message(&ledger.Run{ID: id, State: ledger.RunSucceeded}, batches)
-		if len(subject) > 100 || len(text) > 256*1024 || !utf8.ValidString(text) || !strings.Contains(text, tt.want) {
+		if len(subject) > 99 || len(text) > 256*1024 || !utf8.ValidString(text) || !strings.Contains(text, tt.want) {
 			t.Errorf("subject of %d, text of %d bytes, want %q in it", len(subject), len(text), tt.want)
+		}
+	}
+}
+
+func TestSubjectIsOneShortLine(t *testing.T) {
+	tests := []struct{ lake, state, want string }{
+		{"commerce", ledger.RunSucceeded, "Lake commerce: 0 of 0 batches need attention"},
+		{"a\r\nb\tü", ledger.RunAborted, "Lake a??b??: run aborted"},
+		{strings.Repeat("l", 120), ledger.RunSucceeded, "Lake " + strings.Repeat("l", 94)},
+		{strings.Repeat("l", 82), ledger.RunAborted, "Lake " + strings.Repeat("l", 82) + ": run aborte"},
+		{"", strings.Repeat("s", 89), "Lake : run " + strings.Repeat("s", 88)},
+	}
+	for _, tt := range tests {
+		subject, text := (&Topic{Lake: tt.lake}).Message(&ledger.Run{ID: id, State: tt.state}, nil)
+		if subject != tt.want || len(subject) > 99 {
+			t.Errorf("lake %q, %s: got %q of %d characters, want %q", tt.lake, tt.state, subject, len(subject), tt.want)
+		}
+		if !strings.HasPrefix(text, subject+"\n") {
+			t.Errorf("the text starts with %q", text[:20])
 		}
 	}
 }
