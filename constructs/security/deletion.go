@@ -13,8 +13,8 @@ import (
 const AllowDeletionContext = "strata:allow-deletion"
 
 // RemovalPolicy is the two-key deletion guard of everything that holds data: Destroy only if the prop allows it and the
-// context flag is true, else Retain. A prop without the flag adds a warning to scope, so that nobody is surprised by
-// what remains. A bucket must also be empty before CloudFormation can delete it.
+// context flag is true, else Retain. A prop without the flag adds one warning to the stack, so that nobody is surprised
+// by what remains. A bucket must also be empty before CloudFormation can delete it.
 func RemovalPolicy(scope constructs.Construct, allowDeletion bool) awscdk.RemovalPolicy {
 	if !allowDeletion {
 		return awscdk.RemovalPolicy_RETAIN
@@ -22,8 +22,9 @@ func RemovalPolicy(scope constructs.Construct, allowDeletion bool) awscdk.Remova
 	if contextFlag(scope, AllowDeletionContext) {
 		return awscdk.RemovalPolicy_DESTROY
 	}
-	awscdk.Annotations_Of(scope).AddWarningV2(jsii.String(AllowDeletionContext), jsii.String(fmt.Sprintf(
-		"AllowDeletion is set, but the context flag %s is not: the resource is retained. Pass -c %s=true to delete it with the stack.",
+	// The same warning on the same node is kept once, however many resources of the stack ask.
+	awscdk.Annotations_Of(awscdk.Stack_Of(scope)).AddWarningV2(jsii.String(AllowDeletionContext), jsii.String(fmt.Sprintf(
+		"AllowDeletion is set, but the context flag %s is not: what holds data is retained. Pass -c %s=true to delete it with the stack.",
 		AllowDeletionContext, AllowDeletionContext)))
 	return awscdk.RemovalPolicy_RETAIN
 }
