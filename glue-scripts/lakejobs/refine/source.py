@@ -108,7 +108,8 @@ def settle(s3: Any, source: Source, bucket: str, batch: str) -> Source:
             return item
         key = f"batches/{batch}/objects/{item.object.hash}/{_safe_name(item.object.key)}"
         origin = {"Bucket": item.object.bucket, "Key": item.object.key, "VersionId": item.object.version}
-        s3.copy(origin, bucket, key)
+        # Tags would be copied as well, which needs permissions of its own on both objects.
+        s3.copy(origin, bucket, key, ExtraArgs={"TaggingDirective": "REPLACE"})
         return replace(item, uri=f"s3://{bucket}/{key}")
 
     return replace(source, readable=tuple(_each(place, source.readable)))
