@@ -25,8 +25,8 @@ _THROTTLING = {
     "TransactionConflictException",
 }
 
-# Java errors that say that a service could not be reached or asked to be left alone, by their class.
-_JAVA_INFRASTRUCTURE = (
+# What Spark tells of services that could not be reached or asked to be left alone, in a driver or an executor.
+_SPARK_INFRASTRUCTURE = (
     "java.net.ConnectException",
     "java.net.SocketTimeoutException",
     "java.net.UnknownHostException",
@@ -37,6 +37,11 @@ _JAVA_INFRASTRUCTURE = (
     "CommitStateUnknownException",
     "java.lang.OutOfMemoryError",
     "SparkContext was shut down",
+    "botocore.exceptions.EndpointConnectionError",
+    "botocore.exceptions.ConnectTimeoutError",
+    "botocore.exceptions.ReadTimeoutError",
+    "botocore.exceptions.IncompleteReadError",
+    "(SlowDown)",
 )
 
 
@@ -66,7 +71,7 @@ def is_infrastructure(error: BaseException) -> bool:
         return True
     if isinstance(error, Py4JJavaError | Py4JError) or type(error).__module__.startswith("pyspark."):
         text = str(error)
-        return any(name in text for name in _JAVA_INFRASTRUCTURE)
+        return any(name in text for name in _SPARK_INFRASTRUCTURE)
     return False
 
 
