@@ -196,7 +196,7 @@ func TestTwoLakes(t *testing.T) {
 	for _, r := range cdktest.Synth(t, stack).Resources("") {
 		for _, key := range []string{"Name", "LogGroupName", "DatabaseInput"} {
 			name := fmt.Sprint(r.Properties()[key])
-			if input, ok := r.Properties()[key].(map[string]any); ok {
+			if input, ok := r.Properties()[key].(map[string]any); ok && key == "DatabaseInput" {
 				name = fmt.Sprint(input["Name"])
 			}
 			at := fmt.Sprint(r.Body["Type"], " ", name, " ", r.Properties()["WorkGroup"], r.Properties()["DatabaseName"])

@@ -1,6 +1,7 @@
 package lake_test
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -55,11 +56,26 @@ func TestSparkJobAlone(t *testing.T) {
 			t.Errorf("want %q in --conf %q", setting, conf)
 		}
 	}
-	for _, group := range tpl.Resources("AWS::Logs::LogGroup") {
-		name := group.Properties()["LogGroupName"].(string)
-		prefix := arguments["--custom-logGroup-prefix"].(string)
-		if name != prefix+"/error" && name != prefix+"/output" || group.Properties()["KmsKeyId"] == nil || group.Properties()["RetentionInDays"] == nil {
-			t.Errorf("log group %v does not fit prefix %s", group.Properties(), prefix)
+	prefix := arguments["--custom-logGroup-prefix"].(string)
+	encryption := tpl.One(t, "AWS::Glue::SecurityConfiguration").Properties()["Name"].(string)
+	role := map[string]any{"Ref": tpl.Named(t, "AWS::IAM::Role", "JobRole").ID}
+	own := cdktest.JSON(tpl.Named(t, "AWS::IAM::Policy", "JobRole").Body)
+	for _, stream := range []string{"Error", "Output"} {
+		group := tpl.Named(t, "AWS::Logs::LogGroup", "Job"+stream+"Log")
+		want := map[string]any{"Fn::Join": []any{"", []any{prefix + "/" + encryption + "-role/", role, "/" + strings.ToLower(stream)}}}
+		if got := group.Properties()["LogGroupName"]; !reflect.DeepEqual(got, want) {
+			t.Errorf("Glue writes to the group %v, the template makes %v", want, got)
+		}
+		if group.Properties()["KmsKeyId"] == nil || group.Properties()["RetentionInDays"] != 90.0 {
+			t.Errorf("log group %v has no key or another retention than 90 days", group.Properties())
+		}
+		if !strings.Contains(own, `"`+group.ID+`"`) {
+			t.Errorf("the job's role may not write to %s", group.ID)
+		}
+	}
+	for _, action := range []string{"logs:AssociateKmsKey", "logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"} {
+		if !strings.Contains(own, `"`+action+`"`) {
+			t.Errorf("the job's role lacks %s", action)
 		}
 	}
 	start := cdktest.JSON(tpl.Named(t, "AWS::IAM::Policy", "Starter").Body)

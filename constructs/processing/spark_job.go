@@ -87,8 +87,8 @@ func (p *SparkJobProps) Validate() error {
 // SparkJob is a Glue 5.1 job (Spark 3.5, Python 3.11, Iceberg 1.10) with a role of its own, which holds nothing but
 // its script, its logs and what is granted to it. Logs go to two groups under a customer key with an end to their
 // retention; job bookmarks are off, since the ledger knows what is done; Glue never retries, since the state machine
-// does. Tables are reached as glue_catalog.<database>.<table>; a table made without a location is refused, because the
-// catalog has no warehouse folder. It costs nothing idle, and a DPU-hour per worker and hour while it runs.
+// does. Tables are reached as glue_catalog.<database>.<table>; the catalog has no warehouse folder, so a table made
+// without a location lies below its database's, and is refused where the database has none either. It costs nothing idle, and a DPU-hour per worker and hour while it runs.
 type SparkJob struct {
 	constructs.Construct
 	job  awsglue.CfnJob
@@ -112,7 +112,8 @@ func NewSparkJob(scope constructs.Construct, id string, props *SparkJobProps) *S
 		Description: jsii.String("Runs the Spark job " + id),
 	})
 	j.grantCode(&p)
-	logPrefix := j.logTo(&p)
+	encryption := j.securityConfiguration(p.Key)
+	logPrefix := j.logTo(&p, encryption)
 	job := &awsglue.CfnJobProps{
 		NumberOfWorkers: jsii.Number(float64(p.Workers)),
 		WorkerType:      jsii.String("G.1X"),
@@ -124,20 +125,22 @@ func NewSparkJob(scope constructs.Construct, id string, props *SparkJobProps) *S
 	if p.Configure != nil {
 		p.Configure(job)
 	}
-	j.settle(job, &p, logPrefix)
+	j.settle(job, &p, encryption, logPrefix)
 	j.job = awsglue.NewCfnJob(j, jsii.String("Resource"), job)
 	return j
 }
 
 // settle sets what Configure may not undo.
-func (j *SparkJob) settle(job *awsglue.CfnJobProps, p *SparkJobProps, logPrefix string) {
+func (j *SparkJob) settle(
+	job *awsglue.CfnJobProps, p *SparkJobProps, encryption awsglue.CfnSecurityConfiguration, logPrefix string,
+) {
 	job.Command = &awsglue.CfnJob_JobCommandProperty{
 		Name: jsii.String("glueetl"), PythonVersion: jsii.String("3"), ScriptLocation: p.Script.S3ObjectUrl(),
 	}
 	job.GlueVersion = jsii.String("5.1")
 	job.MaxRetries = jsii.Number(0)
 	job.Role = j.role.RoleArn()
-	job.SecurityConfiguration = j.securityConfiguration(p.Key).Ref()
+	job.SecurityConfiguration = encryption.Ref()
 	arguments := map[string]any{}
 	given, ok := job.DefaultArguments.(map[string]any)
 	if !ok && job.DefaultArguments != nil {
@@ -190,16 +193,15 @@ func (j *SparkJob) grantCode(p *SparkJobProps) {
 	})
 }
 
-// logTo makes the two groups Glue writes to and returns the prefix of their names. Glue tries to create a group and to
-// give it the key of the security configuration, so the role may do both to these two.
-func (j *SparkJob) logTo(p *SparkJobProps) string {
-	prefix := "/aws-glue/jobs/" + *awscdk.Names_UniqueResourceName(j, &awscdk.UniqueResourceNameOptions{
-		MaxLength: jsii.Number(128), Separator: jsii.String("-"),
-	})
+// logTo makes the two groups Glue writes to and returns the prefix of their names. With a security configuration that
+// encrypts logs, Glue puts its name and the role's between the prefix and the stream. Glue tries to create a group and
+// to give it the key of the security configuration, so the role may do both to these two.
+func (j *SparkJob) logTo(p *SparkJobProps, encryption awsglue.CfnSecurityConfiguration) string {
+	prefix := "/aws-glue/jobs/" + j.uniqueName()
 	var arns []*string
 	for _, stream := range []string{"Error", "Output"} {
 		group := security.NewLogGroup(j, stream+"Log", &security.LogGroupProps{
-			Key: p.Key, Name: fmt.Sprintf("%s/%s", prefix, strings.ToLower(stream)),
+			Key: p.Key, Name: fmt.Sprintf("%s/%s-role/%s/%s", prefix, *encryption.Name(), *j.role.RoleName(), strings.ToLower(stream)),
 			Retention: p.LogRetention, AllowDeletion: p.AllowDeletion,
 		})
 		arns = append(arns, group.LogGroupArn())
@@ -212,13 +214,18 @@ func (j *SparkJob) logTo(p *SparkJobProps) string {
 	return prefix
 }
 
+// uniqueName is the job's path as a name, the same for its logs and its security configuration.
+func (j *SparkJob) uniqueName() string {
+	return *awscdk.Names_UniqueResourceName(j, &awscdk.UniqueResourceNameOptions{
+		MaxLength: jsii.Number(128), Separator: jsii.String("-"),
+	})
+}
+
 // securityConfiguration encrypts logs and bookmarks. It leaves S3 alone: each bucket has a key of its own, which one
 // key for all writes of the job would override.
 func (j *SparkJob) securityConfiguration(key awskms.IKey) awsglue.CfnSecurityConfiguration {
 	return awsglue.NewCfnSecurityConfiguration(j, jsii.String("SecurityConfiguration"), &awsglue.CfnSecurityConfigurationProps{
-		Name: awscdk.Names_UniqueResourceName(j, &awscdk.UniqueResourceNameOptions{
-			MaxLength: jsii.Number(128), Separator: jsii.String("-"),
-		}),
+		Name: jsii.String(j.uniqueName()),
 		EncryptionConfiguration: &awsglue.CfnSecurityConfiguration_EncryptionConfigurationProperty{
 			CloudWatchEncryption: &awsglue.CfnSecurityConfiguration_CloudWatchEncryptionProperty{
 				CloudWatchEncryptionMode: jsii.String("SSE-KMS"), KmsKeyArn: key.KeyArn(),
