@@ -1,7 +1,8 @@
 """Repairs of moto's interpreter of the Amazon States Language.
 
 Stock moto crashes on every `glue:startJobRun.sync`, does not convert parameters (an object as `Message`, blobs), lets
-States.ALL catch States.Runtime and States.DataLimitExceeded, and names errors of aws-sdk tasks after nothing.
+States.ALL catch States.Runtime and States.DataLimitExceeded, names errors of aws-sdk tasks after nothing, and names
+errors that an operation of Glue does not declare after their code.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from botocore import xform_name
+from botocore.exceptions import ClientError
 from botocore.session import get_session
 from moto.stepfunctions.parser.asl.component.common.error_name.error_equals_decl import ErrorEqualsDecl
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import StatesErrorName
@@ -28,6 +30,9 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_callback import (
     StateTaskServiceCallback,
 )
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_glue import (
+    StateTaskServiceGlue,
+)
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.state_task import StateTask
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from moto.stepfunctions.parser.asl.utils.boto_client import boto_client_for
@@ -39,6 +44,9 @@ POLL_SECONDS = 0.2
 
 # Service names in the errors of aws-sdk tasks, after the Java SDK's client classes.
 SDK_NAMES = {"dynamodb": "DynamoDb", "s3": "S3", "sfn": "Sfn", "sqs": "Sqs", "sns": "Sns", "kms": "Kms"}
+
+# https://repost.aws/knowledge-center/glue-throttling-rate-exceeded
+GLUE_UNDECLARED = "AWSGlueException"
 
 # Errors that no Catch or Retry on States.ALL sees.
 # https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
@@ -106,7 +114,19 @@ def _repair_errors(repairs: Repairs) -> None:
     def sdk_name(service_name: str) -> str:
         return SDK_NAMES.get(service_name.lower(), service_name[:1].upper() + service_name[1:])
 
+    def from_glue_error(task: StateTaskServiceGlue, env: Any, ex: Exception) -> Any:
+        """The Java SDK knows the errors an operation declares; any other, throttling too, is its client's own."""
+        if isinstance(ex, ClientError):
+            declared = {shape.name for shape in _operation(task, None, None).error_shapes}
+            given = ex.response["Error"]
+            if given["Code"] not in declared | {"CallerKilled"}:  # no error of AWS
+                cause = f"{given['Message']} (Service: AWSGlue; Error Code: {given['Code']})"
+                renamed = {"Code": GLUE_UNDECLARED, "Message": cause}
+                ex = ClientError({**ex.response, "Error": renamed}, ex.operation_name)
+        return stock_glue(task, env, ex)
+
     stock = repairs.replace(ErrorEqualsDecl, "_eval_body", eval_body)
+    stock_glue = repairs.replace(StateTaskServiceGlue, "_from_error", from_glue_error)
     repairs.replace(StateTaskServiceAwsSdk, "_normalise_service_error_name", staticmethod(sdk_name))
 
 

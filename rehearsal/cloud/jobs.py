@@ -27,7 +27,7 @@ from rehearsal.spark.settings import parse_conf
 ACTIVE = ("STARTING", "RUNNING", "STOPPING", "WAITING")
 DEFAULT_TIMEOUT_MINUTES = 480  # from Glue 5.0 on; https://docs.aws.amazon.com/glue/latest/dg/aws-glue-api-jobs-job.html
 GLUE_VERSION = "5.1"
-OUTPUT_GROUP, ERROR_GROUP = "/aws-glue/jobs/output", "/aws-glue/jobs/error"
+LOG_GROUPS = "/aws-glue/jobs"
 
 # Arguments Glue itself reads; the script does not see them.
 CONSUMED = ("--conf", "--extra-py-files", "--datalake-formats")
@@ -93,7 +93,7 @@ class Jobs:
         def start_job_run(job: FakeJob, *args: Any, **kwargs: Any) -> str:
             name = stock_start(job, *args, **kwargs)
             run = next(found for found in job.job_runs if found.job_run_id == name)
-            run.state = "STARTING"
+            run.state, run.log_groups = "STARTING", jobs._log_groups(job, run)
             jobs._work.thread(f"job {job.name}", jobs._run, job, run)
             return name
 
@@ -102,7 +102,7 @@ class Jobs:
             began = getattr(run, "began", None)
             found["ExecutionTime"] = int(getattr(run, "seconds", time.monotonic() - began if began else 0))
             found["GlueVersion"] = GLUE_VERSION
-            found["LogGroupName"] = "/aws-glue/jobs"
+            found["LogGroupName"] = getattr(run, "log_groups", LOG_GROUPS)
             found["LastModifiedOn"] = getattr(run, "changed_on", run.started_on)
             if run.status in ACTIVE:
                 del found["CompletedOn"]
@@ -156,7 +156,7 @@ class Jobs:
             self._finish(job, run, Outcome("FAILED", "LAUNCH ERROR | the rehearsal could not run the job"))
             raise
         finally:
-            self._write_logs(folder, run.job_run_id)
+            self._write_logs(folder, run)
         if (call := self._faults.dead(keys.access_key)) and outcome.state == "SUCCEEDED":
             outcome = Outcome("FAILED", f"killed at {call}")
         self._finish(job, run, outcome)
@@ -204,11 +204,26 @@ class Jobs:
         }
         self._emit("aws.glue", "Glue Job State Change", detail)
 
-    def _write_logs(self, folder: Path, run_id: str) -> None:
-        for name, group in (("stdout", OUTPUT_GROUP), ("stderr", ERROR_GROUP)):
+    def _log_groups(self, job: FakeJob, run: FakeJobRun) -> str:
+        """What the names of a run's two log groups begin with; a template that makes the groups has to name them so.
+
+        https://docs.aws.amazon.com/glue/latest/dg/monitor-continuous-logging.html
+        """
+        prefix = (run.arguments or {}).get("--custom-logGroup-prefix") or LOG_GROUPS
+        name = run.security_configuration or job.security_configuration
+        if not name:
+            return prefix
+        encryption = self._backend.get_security_configuration(name).configuration.get("CloudWatchEncryption") or {}
+        if encryption.get("CloudWatchEncryptionMode", "DISABLED") == "DISABLED":
+            return prefix
+        return f"{prefix}/{name}-role/{job.role.rsplit('/', 1)[-1]}"
+
+    def _write_logs(self, folder: Path, run: FakeJobRun) -> None:
+        for name, stream in (("stdout", "output"), ("stderr", "error")):
             path = folder / name
             if path.exists():
-                self._logs.write(group, run_id, path.read_text("utf-8", "replace").splitlines())
+                lines = path.read_text("utf-8", "replace").splitlines()
+                self._logs.write(f"{run.log_groups}/{stream}", run.job_run_id, lines)
 
 
 def unsupported(job: FakeJob) -> list[str]:

@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.core.exceptions import JsonRESTError
+from moto.glue.models import GlueBackend
 
 from rehearsal.cloud import Cloud, Match
 from rehearsal.tests.cloud.conftest import Account
@@ -68,7 +70,8 @@ class Glue(Account):
         return self.glue.get_job_run(JobName=job, RunId=run)["JobRun"]
 
     def output(self, run: dict[str, Any], group: str = "output") -> list[str]:
-        events = self.logs.get_log_events(logGroupName=f"/aws-glue/jobs/{group}", logStreamName=run["Id"])["events"]
+        name = f"{run['LogGroupName']}/{group}"
+        events = self.logs.get_log_events(logGroupName=name, logStreamName=run["Id"])["events"]
         return [event["message"] for event in events]
 
 
@@ -147,6 +150,23 @@ def test_a_failed_job_says_why_and_the_next_one_runs(glue: Glue) -> None:
     missing = glue.job("pass")
     glue.s3.delete_object(Bucket=glue.scripts, Key=f"{missing}/main.py")
     assert glue.run(missing)["ErrorMessage"].startswith("LAUNCH ERROR | NoSuchKey")
+
+
+@pytest.mark.parametrize(("mode", "between"), [("SSE-KMS", "/{encryption}-role/role-{job}"), ("DISABLED", "")])
+def test_logs_go_to_the_groups_that_glue_names(glue: Glue, mode: str, between: str) -> None:
+    """Prefix, security configuration and role make the names, the latter two only if the logs are encrypted."""
+    encryption = glue.name("encryption")
+    watch = {"CloudWatchEncryptionMode": mode}
+    glue.glue.create_security_configuration(Name=encryption, EncryptionConfiguration={"CloudWatchEncryption": watch})
+    given = {"--custom-logGroup-prefix": f"/aws-glue/jobs/{encryption}"}
+    job = glue.job('print("fine")', SecurityConfiguration=encryption, DefaultArguments=given)
+    run = glue.run(job)
+    assert run["LogGroupName"] == f"/aws-glue/jobs/{encryption}" + between.format(encryption=encryption, job=job)
+    assert glue.output(run) == ["fine"]
+    found = glue.logs.describe_log_groups(logGroupNamePrefix=given["--custom-logGroup-prefix"])["logGroups"]
+    assert f"{run['LogGroupName']}/output" in {group["logGroupName"] for group in found}
+    plain = glue.run(glue.job('print("fine")'))
+    assert plain["LogGroupName"] == "/aws-glue/jobs"
 
 
 def test_boto3_acts_under_the_role_of_each_run(glue: Glue) -> None:
@@ -282,6 +302,29 @@ def test_a_busy_job_is_an_error_with_its_own_name(glue: Glue) -> None:
     retry = [{"ErrorEquals": ["Glue.ConcurrentRunsExceededException"], "IntervalSeconds": 20, "MaxAttempts": 9}]
     machine = glue.machine({"A": task("glue:startJobRun.sync", {"JobName": job}, Retry=retry)})
     assert glue.execute(machine)["status"] == "SUCCEEDED"
+
+
+def test_an_error_glue_does_not_declare_has_the_name_of_its_client(glue: Glue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """StartJobRun declares no throttling error."""
+    job, start, throttled = glue.job("pass"), GlueBackend.start_job_run, []
+
+    def throttle(*args: Any, **kwargs: Any) -> str:
+        if len(throttled) < 2:
+            throttled.append(job)
+            raise JsonRESTError("ThrottlingException", "Rate exceeded")
+        return start(*args, **kwargs)
+
+    monkeypatch.setattr(GlueBackend, "start_job_run", throttle)
+    call = {"Resource": "glue:startJobRun.sync", "Parameters": {"JobName": job}}
+    caught = glue.execute(glue.machine({"A": task(call["Resource"], call["Parameters"])}))
+    assert caught["error"] == "Glue.AWSGlueException"
+    assert "Rate exceeded" in caught["cause"] and "ThrottlingException" in caught["cause"]
+    retry = [{"ErrorEquals": ["Glue.AWSGlueException"], "IntervalSeconds": 1, "MaxAttempts": 3}]
+    machine = glue.machine({"A": task(call["Resource"], call["Parameters"], Retry=retry)})
+    assert glue.execute(machine)["status"] == "SUCCEEDED"
+    assert glue.execute(glue.machine({"A": task(call["Resource"], {"JobName": "none"})}))["error"] == (
+        "Glue.EntityNotFoundException"
+    )
 
 
 def test_concurrent_commits_of_two_sessions_are_both_kept(glue: Glue) -> None:
