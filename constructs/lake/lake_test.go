@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/assertions"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsglue"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
@@ -167,6 +168,13 @@ func TestEveryPropCounts(t *testing.T) {
 		if r.Body["DeletionPolicy"] == "Retain" {
 			t.Errorf("%s is retained although both keys are turned", r.ID)
 		}
+	}
+	unflagged := cdktest.NewStack(t)
+	lake.New(unflagged, "Lake", with(func(p *lake.Props) { p.AllowDeletion = true }))
+	warnings := assertions.Annotations_FromStack(unflagged).FindWarning(jsii.String("*"),
+		assertions.Match_StringLikeRegexp(jsii.String(".*strata:allow-deletion.*")))
+	if len(*warnings) != 1 {
+		t.Errorf("want one warning of the missing flag, got %d", len(*warnings))
 	}
 }
 
