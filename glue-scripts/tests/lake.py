@@ -51,7 +51,7 @@ class Lake:
         self.n = next(_NUMBERS)
         self.clients = Clients()
         self.s3, self.dynamodb, self.glue = boto3.client("s3"), boto3.client("dynamodb"), boto3.client("glue")
-        self.buckets = {zone: f"{zone}-{self.n}" for zone in _ZONES}
+        self.buckets = {zone: f"lake{self.n}-{zone}" for zone in _ZONES}
         for zone, bucket in self.buckets.items():
             self.s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
             if zone == "raw":
