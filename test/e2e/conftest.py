@@ -10,7 +10,7 @@ import pytest
 from shop import Shop
 
 from rehearsal.cloud import Cloud, services
-from rehearsal.deploy import deploy, synthesise
+from rehearsal.deploy import Deployment, deploy, synthesise
 
 APP = Path(__file__).parent / "app"
 
@@ -30,6 +30,13 @@ def assemblies(tmp_path_factory: pytest.TempPathFactory):
         del os.environ["SHOP_MENDED"]
 
 
+def shorten_redelivery(cloud: Cloud, deployment: Deployment) -> None:
+    """Deliver the messages of a killed function again after a second: waiting longer proves nothing more."""
+    queues = cloud.client("sqs")
+    for queue in deployment.of_type("AWS::SQS::Queue"):
+        queues.set_queue_attributes(QueueUrl=queue.physical_id, Attributes={"VisibilityTimeout": str(int(SPEED))})
+
+
 @pytest.fixture(scope="session")
 def deployed(assemblies, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     first, mended = assemblies
@@ -37,6 +44,7 @@ def deployed(assemblies, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     services.install(cloud)
     with cloud:
         deployment = deploy(cloud, first)
+        shorten_redelivery(cloud, deployment)
         yield Shop(cloud, deployment, first, mended)
         deployment.destroy()
 

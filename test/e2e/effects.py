@@ -46,6 +46,7 @@ def _items(detail: str) -> str:
         verb, _, key = item.partition(" ")
         parts = [part.split("#")[0] for part in key.split("/")]
         kind = next((kind for kind in KINDS if kind in parts), key)
+        kind = "dirty deleted" if (verb, kind) == ("Delete", "dirty") else kind
         if verb != "ConditionCheck" and kind not in kinds:
             kinds.append(kind)
     return "+".join(kinds)

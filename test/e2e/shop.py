@@ -82,11 +82,19 @@ class Shop:
             if not self.lake.ledger().open():
                 return done
             self.age_leases()
-            self.lake.invoke("dispatch", {"action": "sweep"})
+            self.sweep()
         self.settle()
         left = self.lake.ledger().open()
         assert not left, f"after {rounds} sweeps: {left}"
         return rounds
+
+    def sweep(self) -> None:
+        """What the schedule does. The sweep may be the very call that a test kills; the next one follows."""
+        try:
+            self.lake.invoke("dispatch", {"action": "sweep"})
+        except RuntimeError as error:
+            if "Runtime.ExitError" not in str(error):
+                raise
 
     def age_leases(self) -> None:
         """Let every lease expire now, as if its time had passed."""

@@ -28,7 +28,7 @@ STEADY = [
     "dispatch: ledger batch+open",
     "dispatch: ledger inbox",
     "dispatch: ledger batch",
-    "dispatch: ledger dirty",
+    "dispatch: ledger dirty deleted",
     "dispatch: ledger run+live+lease",
     "dispatch: artifacts runs",
     "dispatch: states StartExecution",
@@ -48,7 +48,7 @@ STEADY = [
     "publish: curated data",
     "publish: UpdateTable curated",
     "publish: ledger output",
-    "record: ledger dirty #2",
+    "record: ledger dirty deleted",
     "record: ledger run+live+lease",
 ]
 FRESH = [
@@ -127,14 +127,19 @@ class Chain:
             assert len(shop.main_snapshots(database, "items")) == expected.files, "one snapshot a batch"
 
     def killed(self, choose, nth: int, when: When, process: bool = False) -> Call | None:
+        return self.killed_often([(choose, nth)], when, process)[0]
+
+    def killed_often(self, points, when: When, process: bool = False) -> list[Call | None]:
+        """Land one file; each point kills whoever comes there first, so every rerun gets one step further."""
         faults = self.shop.cloud.faults
         faults.clear()
-        plan = (faults.kill_process if process else faults.kill)(choose, nth=nth, when=when)
+        kill = faults.kill_process if process else faults.kill
+        plans = [kill(choose, nth=nth, when=when) for choose, nth in points]
         key = self.land()
-        self.shop.recover()
+        self.shop.recover(rounds=8 + len(plans))
         faults.clear()
         self.check(key)
-        return plan.call
+        return [plan.call for plan in plans]
 
 
 @pytest.fixture(scope="module")
@@ -170,10 +175,20 @@ def test_first_batch(shop: Shop, name: str, when: When):
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("name", STEADY)
+@pytest.mark.parametrize("name", [name for name in STEADY if name.startswith(("refine", "publish"))])
 def test_later_batch(chain: Chain, name: str, when: When):
     call = chain.killed(*at(name), when)
     assert call is not None, f"no call was {name}"
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("components", [("notice", "dispatch"), ("record",)], ids="-".join)
+def test_every_step_of_a_function(chain: Chain, components: tuple[str, ...], when: When):
+    """The functions are killed at each of their effects in turn, on the way of one file: no job runs in between."""
+    names = [name for name in STEADY if name.startswith(components)]
+    calls = chain.killed_often([at(name) for name in names], when)
+    missed = [name for name, call in zip(names, calls, strict=True) if call is None]
+    assert not missed, f"no call was {missed}"
 
 
 @pytest.mark.parametrize(
