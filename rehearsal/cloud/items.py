@@ -3,16 +3,21 @@
 Stock moto evaluates conditions right, but copies every item of the tables for each transaction and puts the copies
 back when it fails; a write of another request in between is lost. Here conditions are judged first, then all writes
 are made; the gateway performs the requests of DynamoDB one at a time, so a transaction is seen whole or not at all.
+Stock moto also ignores the client request token, so a call that an SDK repeats after a lost answer fails by its own
+first write; here it succeeds without writing again.
 """
 
 from __future__ import annotations
 
 import copy
+import json
+import time
 from typing import Any
 
 from moto.dynamodb.comparisons import get_filter_expression
 from moto.dynamodb.exceptions import (
     ConditionalCheckFailed,
+    DynamodbException,
     MockValidationException,
     MultipleTransactionsException,
     TooManyTransactionsException,
@@ -20,6 +25,7 @@ from moto.dynamodb.exceptions import (
     TransactWriteSingleOpException,
 )
 from moto.dynamodb.models import DynamoDBBackend
+from moto.dynamodb.responses import DynamoHandler
 
 from rehearsal.cloud.repairs import Repairs
 
@@ -28,8 +34,33 @@ OPERATIONS = ("ConditionCheck", "Put", "Delete", "Update")
 Reason = tuple[str | None, str | None, dict[str, Any] | None]
 
 
+TOKEN_SECONDS = 600
+"""How long DynamoDB remembers a client request token."""
+
+
 def repair_transactions(repairs: Repairs) -> None:
     repairs.replace(DynamoDBBackend, "transact_write_items", _transact_write_items)
+    seen: dict[str, tuple[float, str, Any]] = {}
+
+    def once(handler: DynamoHandler) -> Any:
+        token, wanted = (
+            handler.body.get("ClientRequestToken"),
+            json.dumps(handler.body["TransactItems"], sort_keys=True),
+        )
+        now = time.time()
+        for old in [name for name, (at, _, _) in seen.items() if now - at > TOKEN_SECONDS]:
+            del seen[old]
+        if token in seen:
+            _, written, answer = seen[token]
+            if written != wanted:
+                raise DynamodbException("IdempotentParameterMismatchException", f"token {token}: other parameters")
+            return answer
+        answer = stock(handler)
+        if token is not None:
+            seen[token] = (now, wanted, answer)
+        return answer
+
+    stock = repairs.replace(DynamoHandler, "transact_write_items", once)
 
 
 def _transact_write_items(backend: DynamoDBBackend, transact_items: list[dict[str, Any]]) -> None:

@@ -95,6 +95,22 @@ def test_a_transaction_writes_all_or_nothing(account: Account, table: str) -> No
     assert number(account, table, "b") == 2
 
 
+def test_a_repeated_transaction_is_made_once(account: Account, table: str) -> None:
+    absent = {"TableName": table, "ConditionExpression": "attribute_not_exists(pk)"}
+    first = [{"Put": {**absent, "Item": {**key("once"), "n": {"N": "1"}}}}]
+    token = account.name("token")[:36]
+    for _ in range(2):
+        account.dynamodb.transact_write_items(TransactItems=first, ClientRequestToken=token)
+    assert number(account, table, "once") == 1
+    other = [{"Put": {**absent, "Item": {**key("other"), "n": {"N": "1"}}}}]
+    with pytest.raises(ClientError) as caught:
+        account.dynamodb.transact_write_items(TransactItems=other, ClientRequestToken=token)
+    assert caught.value.response["Error"]["Code"] == "IdempotentParameterMismatchException"
+    with pytest.raises(ClientError) as caught:
+        account.dynamodb.transact_write_items(TransactItems=first)
+    assert caught.value.response["Error"]["Code"] == "TransactionCanceledException"
+
+
 def test_a_transaction_that_fails_late_is_undone(account: Account, table: str) -> None:
     account.dynamodb.put_item(TableName=table, Item={**key("text"), "n": {"S": "no number"}})
     good = {"Put": {"TableName": table, "Item": {**key("b"), "n": {"N": "2"}}}}
