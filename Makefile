@@ -56,14 +56,14 @@ $(STAMPS)/ready: $(STAMPS)/python $(STAMPS)/node $(STAMPS)/jars $(STAMPS)/go
 
 check: setup lint ## quick checks: style, pure Go tests, Python tests without Spark (minutes)
 	$(call say,check: Go without CDK)
-	@go test ./constructs/dataset/... ./constructs/internal/check/... ./lambda/... ./test/layering/...
+	@go test -short ./constructs/dataset/... ./constructs/internal/check/... ./lambda/... ./test/layering/... ./test/readme/...
 	$(call say,check: Python without Spark and without the stand-in)
 	@$(PY) -m pytest -m "not spark and not cloud and not soak" glue-scripts/tests rehearsal/tests
 
 lint: setup
-	$(call say,lint: gofmt$(,) go vet$(,) ruff)
+	$(call say,lint: gofmt$(,) golangci-lint (its first build takes a minute)$(,) ruff)
 	@out=$$(gofmt -l constructs examples glue-scripts lambda test); test -z "$$out" || { echo "gofmt would change: $$out"; exit 1; }
-	@go vet ./...
+	@go tool -modfile=tools/go.mod golangci-lint run ./...
 	@$(PY) -m ruff check -q .
 
 go-test: setup

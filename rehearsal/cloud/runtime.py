@@ -11,6 +11,7 @@ import os
 import queue
 import signal
 import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -172,6 +173,11 @@ class RuntimeApi:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = False  # so that server_close waits for the handlers, which end with their processes
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A killed instance drops its connection, which is no error of the server; anything else is printed."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
