@@ -187,9 +187,9 @@ func TestRejections(t *testing.T) {
 	if !strings.Contains(err.Error(), "3 problems at Test/Bad") {
 		t.Errorf("want the construct path and every problem, got %v", err)
 	}
-	cdktest.Rejected(t, func() { catalog.NewOperations(stack, "BadOperations", nil) })
-	cdktest.Rejected(t, func() { catalog.DatabaseFromAttributes(stack, "BadImport", catalog.DatabaseAttributes{}) })
-	cdktest.Rejected(t, func() { catalog.LedgerFromAttributes(stack, "BadLedger", catalog.LedgerAttributes{}) })
+	_ = cdktest.Rejected(t, func() { catalog.NewOperations(stack, "BadOperations", nil) })
+	_ = cdktest.Rejected(t, func() { catalog.DatabaseFromAttributes(stack, "BadImport", catalog.DatabaseAttributes{}) })
+	_ = cdktest.Rejected(t, func() { catalog.LedgerFromAttributes(stack, "BadLedger", catalog.LedgerAttributes{}) })
 }
 
 func TestConfigureCannotUndo(t *testing.T) {
@@ -287,5 +287,5 @@ func TestManifest(t *testing.T) {
 	if len(lines) != 1 || !strings.HasPrefix(lines[0], "Allow s3:GetObject on arn:${AWS::Partition}:s3:::") || !strings.HasSuffix(lines[0], ".json") {
 		t.Errorf("want one object of the bootstrap bucket, got %q", lines)
 	}
-	cdktest.Rejected(t, func() { catalog.NewManifest(stack, "Nothing", nil) })
+	_ = cdktest.Rejected(t, func() { catalog.NewManifest(stack, "Nothing", nil) })
 }

@@ -124,7 +124,7 @@ func TestSparkJobRejections(t *testing.T) {
 			t.Errorf("%s is not refused: %v", path, err)
 		}
 	}
-	cdktest.Rejected(t, func() { processing.NewSparkJob(stack, "Nil", nil) })
+	_ = cdktest.Rejected(t, func() { processing.NewSparkJob(stack, "Nil", nil) })
 	err = cdktest.Rejected(t, func() {
 		processing.NewSparkJob(stack, "Typed", &processing.SparkJobProps{Script: script(stack), Configure: func(j *awsglue.CfnJobProps) {
 			j.DefaultArguments = map[string]string{}
@@ -183,5 +183,5 @@ func TestFileDropAlone(t *testing.T) {
 	if got := drop(imported, raw); !strings.Contains(got, "raw/erp-files/*") {
 		t.Errorf("imported: %s", got)
 	}
-	cdktest.Rejected(t, func() { ingestion.NewFileDrop(imported, "my files", nil) })
+	_ = cdktest.Rejected(t, func() { ingestion.NewFileDrop(imported, "my files", nil) })
 }

@@ -29,7 +29,7 @@ func run(build func(app awscdk.App), complaints io.Writer) (status int) {
 			if err, ok := problem.(error); !ok || !errors.As(err, &declared) {
 				panic(problem)
 			}
-			fmt.Fprintln(complaints, declared.Error())
+			_, _ = fmt.Fprintln(complaints, declared.Error())
 			status = 1
 		}
 	}()

@@ -48,7 +48,7 @@ func NewPipeline(scope constructs.Construct, id string, props *PipelineProps) *P
 	check.Must(*scope.Node().Path()+"/"+id, props.Validate())
 	p := &Pipeline{props: *props}
 	constructs.NewConstruct_Override(p, scope, jsii.String(id))
-	p.props.Settings = p.props.Settings.withDefaults()
+	p.props.Settings = p.props.withDefaults()
 	p.props.Key = security.NewKeyFor(p, "Key", props.Key, &security.KeyProps{
 		Description:   "Strata pipeline",
 		Services:      []security.ServiceUse{security.EventsToQueues, security.LogGroups},

@@ -208,10 +208,10 @@ func TestRejections(t *testing.T) {
 		}
 	}
 	storage.NewZone(stack, "Archive", &storage.ZoneProps{Landing: true, Configure: glacier})
-	cdktest.Rejected(t, func() { storage.NewZone(stack, "Bad", &storage.ZoneProps{Retention: day}) })
-	cdktest.Rejected(t, func() { storage.NewArtifacts(stack, "BadArtifacts", &storage.ArtifactsProps{LogPrefix: "x"}) })
-	cdktest.Rejected(t, func() { storage.NewAccessLogs(stack, "BadLogs", &storage.AccessLogsProps{Retention: time.Second}) })
-	cdktest.Rejected(t, func() { storage.ZoneFromAttributes(stack, "Nothing", storage.ZoneAttributes{}) })
+	_ = cdktest.Rejected(t, func() { storage.NewZone(stack, "Bad", &storage.ZoneProps{Retention: day}) })
+	_ = cdktest.Rejected(t, func() { storage.NewArtifacts(stack, "BadArtifacts", &storage.ArtifactsProps{LogPrefix: "x"}) })
+	_ = cdktest.Rejected(t, func() { storage.NewAccessLogs(stack, "BadLogs", &storage.AccessLogsProps{Retention: time.Second}) })
+	_ = cdktest.Rejected(t, func() { storage.ZoneFromAttributes(stack, "Nothing", storage.ZoneAttributes{}) })
 }
 
 // hostile tries to undo everything a bucket insists on, and adds one thing it may.

@@ -59,35 +59,6 @@ func encodeMap[V any](m map[string]V) types.AttributeValue {
 	return &types.AttributeValueMemberM{Value: out}
 }
 
-func decode(v types.AttributeValue) any {
-	switch v := v.(type) {
-	case *types.AttributeValueMemberS:
-		return v.Value
-	case *types.AttributeValueMemberBOOL:
-		return v.Value
-	case *types.AttributeValueMemberN:
-		n, err := strconv.ParseInt(v.Value, 10, 64)
-		if err != nil {
-			return v.Value
-		}
-		return n
-	case *types.AttributeValueMemberL:
-		list := make([]any, len(v.Value))
-		for i, e := range v.Value {
-			list[i] = decode(e)
-		}
-		return list
-	case *types.AttributeValueMemberM:
-		m := make(map[string]any, len(v.Value))
-		for k, e := range v.Value {
-			m[k] = decode(e)
-		}
-		return m
-	default:
-		return nil
-	}
-}
-
 // text reads a string attribute; a number reads as its digits, since jobs may store a snapshot id either way.
 func (i Item) text(name string) string {
 	switch v := i[name].(type) {
