@@ -80,7 +80,7 @@ e2e: setup
 	$(call say,test: end to end (kill anywhere$(,) twice is once$(,) poison and replay))
 	@$(PY) -m pytest -m "not soak" -v test/e2e
 
-test: lint go-test py-test e2e ## every check (aims at 30 minutes on 2 cores)
+test: lint go-test py-test e2e demo ## every check, the demo's own among them (aims at 30 minutes on 2 cores)
 
 soak: setup ## long random runs; SEED=n repeats one
 	@$(PY) -m pytest -m soak -v -s glue-scripts/tests rehearsal/tests test/e2e

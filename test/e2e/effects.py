@@ -20,7 +20,7 @@ def component(call: Call) -> str | None:
 
 def effect(call: Call) -> str | None:
     """The side effect's name, or None for what is none of ours or no effect of its own: files of a commit that no
-    table names yet, and renewals of a lease by a job."""
+    table names yet, old metadata files that no table names any more, and renewals of a lease by a job."""
     who = component(call)
     if who is None:
         return None
@@ -30,6 +30,8 @@ def effect(call: Call) -> str | None:
             return None
         return f"{who}: ledger {what}"
     if call.service == "s3":
+        if call.action == "DeleteObjects":
+            return None
         zone = ZONE.search(call.resource)
         assert zone, call
         folder = zone[2].split("/")[0] if zone[1] == "artifacts" else zone[2].split("/")[2]
