@@ -53,6 +53,11 @@ class Table:
         spark.sql(f"REFRESH TABLE {name}")
         return cls(spark, name)
 
+    @property
+    def operations(self) -> Any:
+        """Iceberg's TableOperations: the table's metadata, and their compare-and-set."""
+        return self._java.operations()
+
     def refresh(self) -> None:
         self._java.refresh()
 
@@ -137,7 +142,7 @@ class Table:
         try:
             operations.commit(base, updated)
         except Py4JJavaError as error:
-            if "CommitFailedException" in error.java_exception.getClass().getName():
+            if refused(error):
                 raise Moved(f"{self.name}: {error.java_exception.getMessage()}") from error
             raise
         self._java.refresh()
@@ -153,6 +158,12 @@ class Table:
             if snapshot.summary().get(_STAGING_PROPERTY) == nonce:
                 return str(snapshot.snapshotId())
         raise RuntimeError(f"{self.name}: the staged write left no snapshot")
+
+
+def refused(error: Py4JJavaError) -> bool:
+    """Whether a commit failed because the table is not, or no longer, what it was computed against."""
+    name = error.java_exception.getClass().getSimpleName()
+    return name in ("CommitFailedException", "AlreadyExistsException")
 
 
 @contextmanager

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from lake import Lake, column, dataset
-from lakejobs.errors import JobFailed
+from lakejobs.errors import JobFailed, LeaseLost
+from lakejobs.iceberg import Moved
 from lakejobs.publish.build import Builder
+from lakejobs.replacement import Replacement
 
 ORDERS = dataset("orders", [column("id", "int", required=True), column("seq", "int", required=True),
                             column("city"), column("price", "decimal(10,2)")], ["id"], "seq")  # fmt: skip
@@ -154,3 +156,61 @@ def test_the_publish_lease(shop: Lake) -> None:
     with pytest.raises(JobFailed, match="another run has held the lease"):
         shop.publish(sleep=lambda _: None)
     assert shop.get("lease#!publish", "lease")["run"] == "other-1"
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["create", "replace"])
+def test_the_late_publish_of_a_dead_run_is_refused(shop: Lake, monkeypatch: pytest.MonkeyPatch, again: bool) -> None:
+    """A run sleeps right before its commit; another takes the lease over and publishes; the sleeper wakes up."""
+    shop.models = []
+    shop.model("by_city", 'SELECT city, count(*) AS n FROM {{ ref("sales.orders") }} GROUP BY city', ["sales.orders"])
+    shop.apply("sales.orders", "id,seq,city,price\n1,1,Bern,1.50\n")
+    if again:
+        shop.publish()
+        shop.apply("sales.orders", "id,seq,city,price\n2,1,Bern,1.50\n")
+    publish, calls = Replacement.publish, []
+
+    def overtaken(self: Replacement) -> None:
+        calls.append(self)
+        if len(calls) == 1:
+            shop.apply("sales.orders", "id,seq,city,price\n3,1,Bern,1.50\n4,1,Ulm,1.50\n")
+            shop.put("lease#!publish", "lease", shop.get("lease#!publish", "lease") | {"expires": 1})
+            shop.publish()
+            # The commit itself refuses, though the lease was checked before the sleep.
+            with pytest.raises(Moved):
+                publish(self)
+            raise Moved("late")
+        publish(self)
+
+    monkeypatch.setattr(Replacement, "publish", overtaken)
+    with pytest.raises(LeaseLost):
+        shop.publish()
+    table = shop.curated("by_city")
+    assert len(shop.snapshots(table)) == 1  # a replaced table has no ancestors
+    assert shop.rows(table) == [("Bern", 3 if again else 2), ("Ulm", 1)]
+    recorded = shop.get("output#sales.by_city", "output")
+    assert (recorded["snapshot"], recorded["rows"]) == (str(shop.snapshots(table)[0]), 2)
+
+
+def test_a_table_that_moves_is_built_again(shop: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.models = []
+    shop.model("towns", 'SELECT city FROM {{ ref("sales.cities") }}', ["sales.cities"])
+    shop.apply("sales.cities", "city,country\nBern,CH\n")
+    shop.publish()
+    shop.apply("sales.cities", "city,country\nUlm,DE\n")
+    publish, times = Replacement.publish, []
+
+    def meddled(self: Replacement) -> None:
+        times.append(1)
+        if len(times) <= limit:
+            shop.spark.sql(f"INSERT INTO {shop.curated('towns')} VALUES ('theirs')")
+        publish(self)
+
+    monkeypatch.setattr(Replacement, "publish", meddled)
+    limit = 1
+    shop.publish()
+    assert (len(times), shop.rows(shop.curated("towns"))) == (2, [("Bern",), ("Ulm",)])
+    limit = 100
+    shop.apply("sales.cities", "city,country\nLyon,FR\n")
+    with pytest.raises(JobFailed, match="sales.towns: Moved: .*"):
+        shop.publish()
+    assert len(times) == 5

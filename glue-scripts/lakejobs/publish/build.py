@@ -7,13 +7,16 @@ from collections.abc import Callable
 from pyspark.sql import DataFrame, SparkSession
 
 from lakejobs.events import log
-from lakejobs.iceberg import Table
+from lakejobs.iceberg import Moved, Table
 from lakejobs.ledger import Lease, Ledger, Output
 from lakejobs.manifest import Manifest, Model
 from lakejobs.publish.models import Input, find_input, model_table, output_id, pinned, render
 from lakejobs.publish.verify import check_plan, check_text
+from lakejobs.replacement import Replacement
 
 OUTPUT_PROPERTY = "strata.output-id"
+
+_COMMIT_TRIES = 3
 
 _PROPERTIES = {
     "format-version": "2",
@@ -55,7 +58,20 @@ class Builder:
         self._snapshots: dict[str, str | None] = {}
 
     def build(self, model: Model) -> None:
-        """Publishes the model unless it is up to date. Raises Waiting, ModelRefused, or what Spark raises."""
+        """Publishes the model unless it is up to date.
+
+        Raises Waiting, ModelRefused, LeaseLost, Moved if other writers keep changing the table, or what Spark raises.
+        """
+        for tries_left in reversed(range(_COMMIT_TRIES)):
+            try:
+                self._attempt(model)
+                return
+            except Moved as moved:
+                log("table changed while the model was built", model=model.id, reason=str(moved))
+                if not tries_left:
+                    raise
+
+    def _attempt(self, model: Model) -> None:
         inputs = {name: find_input(self._manifest, name) for name in model.inputs}
         found = {name: self._snapshot(item) for name, item in inputs.items()}
         missing = sorted(name for name, snapshot in found.items() if snapshot is None)
@@ -69,7 +85,6 @@ class Builder:
         check_text(self._spark, model)
         frame = self._spark.sql(render(model, lambda name: pinned(inputs[name].table, snapshots[name])))
         check_plan(frame)
-        self._fence()
         self._replace(model, frame, identity)
         self._record(model, identity, snapshots)
 
@@ -92,17 +107,17 @@ class Builder:
         return True
 
     def _replace(self, model: Model, frame: DataFrame, identity: str) -> None:
-        """Replaces rows and schema in one commit."""
-        writer = (
-            frame.writeTo(model_table(model))
-            .using("iceberg")
-            .option(f"snapshot-property.{OUTPUT_PROPERTY}", identity)
-            .tableProperty("location", f"s3://{self._bucket}/{model.domain}/{model.name}")
-        )
+        """Replaces rows and schema in one commit. Raises Moved if another writer changes the table meanwhile.
+
+        The replacement has begun when the lease is checked: what a run publishes that takes the lease over afterwards
+        changes the table, so that this commit is refused.
+        """
+        location = f"s3://{self._bucket}/{model.domain}/{model.name}"
         properties = {**_PROPERTIES, **({"comment": model.doc} if model.doc else {})}
-        for name, value in properties.items():
-            writer = writer.tableProperty(name, value)
-        writer.createOrReplace()
+        replacement = Replacement(frame, model_table(model), location, properties)
+        replacement.stage({OUTPUT_PROPERTY: identity})
+        self._fence()
+        replacement.publish()
 
     def _record(self, model: Model, identity: str, snapshots: dict[str, str]) -> None:
         table = Table.load(self._spark, model_table(model))
