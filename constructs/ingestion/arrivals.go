@@ -36,16 +36,6 @@ const (
 	defaultReconcileEvery = 24 * time.Hour
 )
 
-// Waker is what arrivals wake: processing.Pipeline is one.
-type Waker interface {
-	// WakeQueue is the FIFO queue that takes wake-ups.
-	WakeQueue() awssqs.IQueue
-	// GrantWake lets grantee send to it, its key included.
-	GrantWake(grantee awsiam.IGrantable) awsiam.Grant
-	// Window is how long wake-ups are gathered.
-	Window() time.Duration
-}
-
 // ArrivalsProps configures how the lake learns of landed objects.
 type ArrivalsProps struct {
 	// Manifest says which dataset claims which prefix. Required.
@@ -55,7 +45,7 @@ type ArrivalsProps struct {
 	// Ledger keeps the inboxes. Required.
 	Ledger catalog.LedgerRef
 	// Waker is woken by arrivals. Required.
-	Waker Waker
+	Waker catalog.Waker
 	// ReconcileEvery is the time between two comparisons of the raw bucket with the inboxes, which find objects whose
 	// event was lost or that are older than the lake. Each lists the whole bucket. Whole minutes, from 1 hour to 7 days.
 	// Default: one day.

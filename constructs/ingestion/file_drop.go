@@ -63,8 +63,8 @@ func (f FileDrop) Validate() error {
 }
 
 // Attach makes the landing below scope and lets the senders write to it.
-func (f FileDrop) Attach(scope constructs.Construct, id string, raw storage.ZoneRef) constructs.Construct {
-	return NewFileDrop(scope, id, &FileDropProps{FileDrop: f, Raw: raw})
+func (f FileDrop) Attach(scope constructs.Construct, id string, lake storage.LakeRef) constructs.Construct {
+	return NewFileDrop(scope, id, &FileDropProps{FileDrop: f, Raw: lake.Raw()})
 }
 
 // FileDropProps configures a file drop that stands alone.

@@ -55,7 +55,7 @@ func New(scope constructs.Construct, id string, props *Props) *Lake {
 	l.alarms = operations.NewAlarms(l, "Alarms", l.alarmsProps())
 	l.newPipeline()
 	for _, source := range props.Sources.ids() {
-		l.sources[source] = props.Sources[source].Attach(l, source, l.raw)
+		l.sources[source] = props.Sources[source].Attach(l, source, asLakeRef{l})
 	}
 	l.workgroup = consumption.NewWorkgroup(l, "Workgroup", props.workgroup(manifest, l.artifacts, l.operations))
 	l.newOutputs()

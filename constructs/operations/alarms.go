@@ -14,6 +14,7 @@ import (
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
+	"github.com/strata-cdk/strata/constructs/catalog"
 	"github.com/strata-cdk/strata/constructs/internal/check"
 	"github.com/strata-cdk/strata/constructs/security"
 	"github.com/strata-cdk/strata/lambda/contract"
@@ -89,6 +90,8 @@ type Alarms struct {
 	key   awskms.IKey
 }
 
+var _ catalog.Alarms = (*Alarms)(nil)
+
 // NewAlarms makes topic and alarms.
 func NewAlarms(scope constructs.Construct, id string, props *AlarmsProps) *Alarms {
 	check.Must(*scope.Node().Path()+"/"+id, props.Validate())
@@ -117,15 +120,29 @@ var lakeMetrics = []struct{ name, doc string }{
 	{contract.UnroutableObjects, "Objects landed under a prefix that no dataset claims: declare the dataset, then reconcile."},
 }
 
-// alarm goes off when the metric is above zero within five minutes. Silence is health: missing data does not breach.
+// alarm goes off when the metric is above zero within five minutes.
 func (a *Alarms) alarm(id, doc string, metric *awscloudwatch.MetricProps) {
 	metric.Period = awscdk.Duration_Minutes(jsii.Number(5))
-	alarm := awscloudwatch.NewAlarm(a, jsii.String(id), &awscloudwatch.AlarmProps{
-		AlarmDescription: jsii.String(doc), Metric: awscloudwatch.NewMetric(metric),
-		Threshold: jsii.Number(0), ComparisonOperator: awscloudwatch.ComparisonOperator_GREATER_THAN_THRESHOLD,
-		EvaluationPeriods: jsii.Number(1), TreatMissingData: awscloudwatch.TreatMissingData_NOT_BREACHING,
-	})
-	alarm.AddAlarmAction(&topicAction{a.topic})
+	a.Watch(a, id, &awscloudwatch.AlarmProps{AlarmDescription: jsii.String(doc), Metric: awscloudwatch.NewMetric(metric)})
+}
+
+// Watch makes an alarm below scope that publishes to the topic when it goes off. What props leave out: the alarm goes
+// off above zero, after one period, and silence is health: missing data does not breach. props is not modified.
+func (a *Alarms) Watch(scope constructs.Construct, id string, props *awscloudwatch.AlarmProps) {
+	p := *props
+	if p.Threshold == nil {
+		p.Threshold = jsii.Number(0)
+	}
+	if p.ComparisonOperator == "" {
+		p.ComparisonOperator = awscloudwatch.ComparisonOperator_GREATER_THAN_THRESHOLD
+	}
+	if p.EvaluationPeriods == nil {
+		p.EvaluationPeriods = jsii.Number(1)
+	}
+	if p.TreatMissingData == "" {
+		p.TreatMissingData = awscloudwatch.TreatMissingData_NOT_BREACHING
+	}
+	awscloudwatch.NewAlarm(scope, jsii.String(id), &p).AddAlarmAction(&topicAction{a.topic})
 }
 
 // topicAction is the alarm's action: to publish to the topic.

@@ -45,6 +45,13 @@ type Source interface {
 	Landings(id string) []dataset.Landing
 	// Validate reports every problem of the declaration.
 	Validate() error
-	// Attach builds what the source needs below scope and lets it write under its prefixes of raw.
-	Attach(scope constructs.Construct, id string, raw ZoneRef) constructs.Construct
+	// Attach builds what the source needs below scope and lets it write under its prefixes of the raw zone.
+	Attach(scope constructs.Construct, id string, lake LakeRef) constructs.Construct
+}
+
+// LakeRef is the lake a source is attached to, as far as every source needs it. What takes part in the lake's control as
+// well needs a catalog.LakeRef, which lake.New always gives.
+type LakeRef interface {
+	// Raw is the landing zone.
+	Raw() ZoneRef
 }
