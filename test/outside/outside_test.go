@@ -32,6 +32,7 @@ func TestOutsideModuleSynthesises(t *testing.T) {
 	write(t, filepath.Join(app, "main.go"), read(t, "testdata/main.go.txt"))
 	write(t, filepath.Join(app, "go.mod"), []byte(goMod(t, root)))
 
+	prefetch(t, root, filepath.Join(work, "prefetch"))
 	cache := filepath.Join(work, "modcache")
 	t.Cleanup(func() { writable(t, cache) })
 	environment := offline(t, work, proxy, cache)
@@ -124,6 +125,17 @@ func files(t *testing.T, root string) []modzip.File {
 		t.Fatal(err)
 	}
 	return found
+}
+
+// prefetch fills this machine's module cache with all that a tidy of the outside app looks at: the tests of dependencies
+// too, which building the library does not need. It works on copies, because it writes into go.sum. What is there already
+// is not fetched again.
+func prefetch(t *testing.T, root, dir string) {
+	t.Helper()
+	for _, name := range []string{"go.mod", "go.sum"} {
+		write(t, filepath.Join(dir, name), read(t, filepath.Join(root, name)))
+	}
+	run(t, dir, os.Environ(), "go", "mod", "download", "all")
 }
 
 // goMod requires the library at the published version, and the dependencies at the library's own versions.
