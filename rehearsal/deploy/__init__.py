@@ -1,7 +1,7 @@
 """Deploys a synthesised app to the stand-in: every resource, property and intrinsic is handled or refused."""
 
 from rehearsal.deploy.assembly import Assembly, FileAsset, Stack, read
-from rehearsal.deploy.deployment import Deployment, Destroyed, NotExecuted, Resource, deploy
+from rehearsal.deploy.deployment import Deployment, Destroyed, NotExecuted, Resource, Updated, deploy
 from rehearsal.deploy.problems import DeployFailed, LeftBehind, Problem, TemplateRefused
 from rehearsal.deploy.synth import SynthFailed, synthesise
 
@@ -18,6 +18,7 @@ __all__ = [
     "Stack",
     "SynthFailed",
     "TemplateRefused",
+    "Updated",
     "deploy",
     "read",
     "synthesise",

@@ -1,37 +1,20 @@
-"""Makes the stacks of an assembly in the stand-in, reads them back, and takes them away again."""
+"""A deployed app in the stand-in: made from an assembly, updated to another one, and taken away again."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from rehearsal.deploy import handlers, inventory, properties
-from rehearsal.deploy.assembly import Assembly, Stack
-from rehearsal.deploy.plan import NotExecuted, Plan, Step, plan, resolver
-from rehearsal.deploy.problems import DeployFailed, LeftBehind, Problem, TemplateRefused, shorten
-from rehearsal.deploy.resource import Account, Made, Maker
-from rehearsal.deploy.shapes import NoSuchMember
-from rehearsal.deploy.types.functions import HOST_BUILD, IMPORT_PATH, host_architecture
+from rehearsal.deploy import inventory
+from rehearsal.deploy.assembly import Assembly
+from rehearsal.deploy.making import FAILURES, Record, Resource, StackMaker, read_back, update_problems
+from rehearsal.deploy.plan import NotExecuted, Plan
+from rehearsal.deploy.prepare import FUNCTION, plans, upload_code
+from rehearsal.deploy.problems import DeployFailed, LeftBehind, Problem, TemplateRefused
+from rehearsal.deploy.resource import Account
+from rehearsal.deploy.types.functions import HOST_BUILD
 from rehearsal.deploy.types.s3 import empty
-from rehearsal.deploy.upload import bootstrap_bucket, ensure_bucket, upload
-
-FUNCTION = "AWS::Lambda::Function"
-FAILURES = (ClientError, BotoCoreError, NoSuchMember, KeyError, ValueError, TypeError, LookupError, RuntimeError)
-
-
-@dataclass(frozen=True)
-class Resource:
-    """One resource that was made. properties: as they were sent. retained: its DeletionPolicy keeps it."""
-
-    stack: str
-    logical_id: str
-    type: str
-    physical_id: str
-    attributes: dict[str, Any]
-    properties: dict[str, Any]
-    retained: bool
+from rehearsal.deploy.upload import bootstrap_bucket, ensure_bucket
 
 
 @dataclass(frozen=True)
@@ -42,6 +25,17 @@ class Destroyed:
     deleted: tuple[str, ...]
     retained: tuple[str, ...]
     by_products: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Updated:
+    """What an update did, as labels `<stack>/<logical id> (<type>) <physical id>`. retained: resources that left the
+    template and that their DeletionPolicy keeps."""
+
+    made: tuple[str, ...]
+    changed: tuple[str, ...]
+    removed: tuple[str, ...]
+    retained: tuple[str, ...]
 
 
 @dataclass
@@ -57,7 +51,8 @@ class Deployment:
     outputs: dict[str, str] = field(default_factory=dict)
     not_executed: list[NotExecuted] = field(default_factory=list)
     _before: dict[str, set[str]] = field(default_factory=dict)
-    _made: list[tuple[Step, Maker, Made, dict[str, Any]]] = field(default_factory=list)
+    _records: dict[str, dict[str, Record]] = field(default_factory=dict)
+    _orphans: list[Record] = field(default_factory=list)
     _kinds: set[str] = field(default_factory=set)
     _bootstrapped: bool = False
 
@@ -75,20 +70,99 @@ class Deployment:
     def key(self, stack: str, name: str) -> str:
         return name if len(self.stacks) == 1 else f"{stack}/{name}"
 
+    def update(self, assembly: Assembly) -> Updated:
+        """Bring the stacks to another assembly of the same app, as a stack update does: make what is new, change what
+        differs, then remove what is gone. What is gone but retained stays until destroy.
+
+        Raises TemplateRefused before anything is done, also for a change that is not handled; DeployFailed when a
+        service refuses a call: nothing is rolled back.
+        """
+        wanted = plans(self.cloud, assembly)
+        problems = [found for one in wanted for found in update_problems(one, self._records.get(one.stack.name, {}))]
+        if (names := tuple(stack.name for stack in assembly.stacks)) != self.stacks:
+            message = f"an update keeps the stacks as they are; deployed: {', '.join(self.stacks)}"
+            problems.append(Problem("stacks", "", ", ".join(names), message))
+        if problems:
+            raise TemplateRefused(problems)
+        before = dict(self._records)
+        self._make(assembly, wanted)
+        return self._settle(before)
+
+    def _settle(self, before: dict[str, dict[str, Record]]) -> Updated:
+        """Remove what has left the templates, the newest first."""
+        made, changed, removed, retained = [], [], [], []
+        for stack, records in self._records.items():
+            for name, record in records.items():
+                old = before[stack].get(name)
+                if old is None:
+                    made.append(record.label)
+                elif old.properties != record.properties:
+                    changed.append(record.label)
+            gone = [record for name, record in before[stack].items() if name not in records]
+            for record in reversed(gone):
+                if record.step.retained:
+                    self._orphans.append(record)
+                    retained.append(record.label)
+                    continue
+                try:
+                    record.remove()
+                except FAILURES as error:
+                    self._orphans.append(record)
+                    raise DeployFailed(f"{record.label}: cannot be removed: {error}", self) from error
+                removed.append(record.label)
+        return Updated(tuple(made), tuple(changed), tuple(removed), tuple(retained))
+
+    def _make(self, assembly: Assembly, wanted: list[Plan]) -> None:
+        self._kinds |= {listed for one in wanted for step in one.steps for listed in step.kind.listed}
+        noted = [item for one in wanted for item in one.not_executed]
+        exports: dict[str, Any] = {}
+        resources: dict[str, Resource] = {}
+        self.outputs = {}
+        try:
+            code = upload_code(self.cloud, assembly, wanted)
+            for one in wanted:
+                self._make_stack(one, code.get(one.stack.name, {}), exports, resources)
+            read_back(record for records in self._records.values() for record in records.values())
+        except DeployFailed as error:
+            error.deployment = self
+            raise
+        finally:
+            self.resources = resources
+        if any(code.values()):
+            noted.append(NotExecuted(f"{FUNCTION} Code", HOST_BUILD))
+        self.not_executed = list(dict.fromkeys(noted))
+
+    def _make_stack(
+        self, one: Plan, code: dict[str, str], exports: dict[str, Any], resources: dict[str, Resource]
+    ) -> None:
+        stack = one.stack.name
+        maker = StackMaker(self.cloud, one, code, exports)
+        before = self._records.get(stack, {})
+        try:
+            maker.make(before)
+        except DeployFailed:
+            self._records[stack] = before | maker.records
+            raise
+        finally:
+            resources |= {self.key(stack, name): record.resource for name, record in maker.records.items()}
+        self._records[stack] = maker.records
+        self.outputs |= {self.key(stack, name): value for name, value in maker.outputs().items()}
+
     def destroy(self) -> Destroyed:
         """Delete everything in reverse order, retained resources too, then list what is left.
 
         Raises LeftBehind if anything that came with or after the deployment still exists, or cannot be deleted.
         """
         deleted, retained, failed = [], [], []
-        for step, maker, made, props in reversed(self._made):
-            label = f"{maker.stack}/{step.logical_id} ({step.kind.name}) {made.physical_id}"
+        made = [*self._orphans, *(record for records in self._records.values() for record in records.values())]
+        for record in reversed(made):
             try:
-                step.kind.remove(maker, made, props)
-                (retained if step.retained else deleted).append(label)
+                record.remove()
+                (retained if record.step.retained else deleted).append(record.label)
             except FAILURES as error:
-                failed.append(f"{label}: {error}")
-        self._made.clear()
+                failed.append(f"{record.label}: {error}")
+        self._records.clear()
+        self._orphans.clear()
         if self._bootstrapped:
             bucket = bootstrap_bucket(self.cloud)
             empty(self.cloud.client("s3"), bucket)
@@ -115,151 +189,13 @@ def deploy(cloud: Account, assembly: Assembly) -> Deployment:
     Raises TemplateRefused, with all problems of all stacks and before anything is made, for whatever is not handled;
     DeployFailed, which carries the Deployment so far, when a service refuses a call or reports something else.
     """
-    plans = _plans(cloud, assembly)
-    kinds = {listed for made in plans for step in made.steps for listed in step.kind.listed}
-    deployment = Deployment(cloud, tuple(stack.name for stack in assembly.stacks), _kinds=kinds)
+    wanted = plans(cloud, assembly)
+    deployment = Deployment(cloud, tuple(stack.name for stack in assembly.stacks))
+    kinds = {listed for one in wanted for step in one.steps for listed in step.kind.listed}
     deployment._before = inventory.take(cloud, kinds)
-    noted = [item for made in plans for item in made.not_executed]
-    try:
-        code = _upload(cloud, assembly, plans, deployment)
-        exports: dict[str, Any] = {}
-        for made in plans:
-            _make_stack(deployment, made, code.get(made.stack.name, {}), exports)
-        _read_back(deployment)
-    except DeployFailed as error:
-        error.deployment = deployment
-        raise
-    if any(code.values()):
-        noted.append(NotExecuted(f"{FUNCTION} Code", HOST_BUILD))
-    deployment.not_executed = list(dict.fromkeys(noted))
+    deployment._bootstrapped = ensure_bucket(cloud)
+    deployment._make(assembly, wanted)
     return deployment
 
 
-def _plans(cloud: Account, assembly: Assembly) -> list[Plan]:
-    plans, problems, exports = [], [], {}
-    for stack in assembly.stacks:
-        made, found = plan(cloud, stack, exports)
-        plans.append(made)
-        problems += found + _architecture_problems(stack, made) + _module_problems(stack, made, assembly)
-        exports |= made.exports
-    if problems:
-        raise TemplateRefused(problems)
-    return plans
-
-
-def _functions(made: Plan) -> list[Step]:
-    return [step for step in made.steps if step.kind.name == FUNCTION]
-
-
-def _import_path(step: Step) -> str | None:
-    return step.body.get("Metadata", {}).get(IMPORT_PATH)
-
-
-def _architecture_problems(stack: Stack, made: Plan) -> list[Problem]:
-    """A function without its source runs as it is, so it must be built for this machine."""
-    host, problems = host_architecture(), []
-    for step in _functions(made):
-        architectures = step.body.get("Properties", {}).get("Architectures", ["x86_64"])
-        if _import_path(step) is None and architectures != [host]:
-            where = f"{stack.name}/{step.logical_id} ({FUNCTION})"
-            message = f"the code cannot run here; handled: {host}, or Metadata {IMPORT_PATH} with the Go import path"
-            problems.append(Problem(where, "Architectures", shorten(architectures), message))
-    return problems
-
-
-def _module_problems(stack: Stack, made: Plan, assembly: Assembly) -> list[Problem]:
-    if assembly.app is not None:
-        return []
-    return [
-        Problem(
-            f"{stack.name}/{step.logical_id} ({FUNCTION})",
-            f"Metadata.{IMPORT_PATH}",
-            str(_import_path(step)),
-            "the folder of the app is unknown, so its source cannot be built; give it when reading the assembly",
-        )
-        for step in _functions(made)
-        if _import_path(step) is not None
-    ]
-
-
-def _upload(cloud: Account, assembly: Assembly, plans: list[Plan], deployment: Deployment) -> dict[str, dict[str, str]]:
-    """Upload assets and host builds; stack → logical id of a function → object key of its host build."""
-    deployment._bootstrapped = ensure_bucket(cloud)
-    sources = {
-        (made.stack.name, step.logical_id): path
-        for made in plans
-        for step in _functions(made)
-        if (path := _import_path(step)) is not None
-    }
-    for asset in {asset for stack in assembly.stacks for asset in stack.assets}:
-        upload(cloud, asset)
-    keys: dict[str, dict[str, str]] = {}
-    if sources and assembly.app is not None:
-        archives = handlers.build(set(sources.values()), assembly.app, cloud.workdir / "host-handlers")
-        for archive in archives.values():
-            cloud.client("s3").put_object(Bucket=bootstrap_bucket(cloud), Key=handlers.key(archive), Body=archive)
-        for (stack, logical_id), path in sources.items():
-            keys.setdefault(stack, {})[logical_id] = handlers.key(archives[path])
-    return keys
-
-
-def _make_stack(deployment: Deployment, made: Plan, code: dict[str, str], exports: dict[str, Any]) -> None:
-    stack, found = made.stack, {}
-
-    def lookup(logical_id: str, attribute: str | None) -> Any:
-        return found[logical_id].physical_id if attribute is None else found[logical_id].attributes[attribute]
-
-    values = resolver(made, lookup, exports)
-    for step in made.steps:
-        where = f"{stack.name}/{step.logical_id} ({step.kind.name})"
-        maker = Maker(deployment.cloud, stack.name, step.logical_id, step.body.get("Metadata", {}), code)
-        props = values.value(step.body.get("Properties", {}))
-        problems = [
-            Problem(where, finding.path, shorten(finding.value), finding.message)
-            for finding in properties.check(step.kind.properties, props)
-        ]
-        if problems:
-            raise DeployFailed("\n".join(str(problem) for problem in problems))
-        props = properties.sent(step.kind.properties, props)
-        try:
-            result = step.kind.make(maker, props)
-        except FAILURES as error:
-            raise DeployFailed(f"{where}: {type(error).__name__}: {error}") from error
-        found[step.logical_id] = result
-        deployment._made.append((step, maker, result, props))
-        deployment.resources[deployment.key(stack.name, step.logical_id)] = Resource(
-            stack.name,
-            step.logical_id,
-            step.kind.name,
-            result.physical_id,
-            result.attributes,
-            props,
-            step.retained,
-        )
-    for name, output in stack.template.get("Outputs", {}).items():
-        if "Condition" in output and not values.holds(output["Condition"]):
-            continue
-        value = values.value(output["Value"])
-        deployment.outputs[deployment.key(stack.name, name)] = value
-        if "Export" in output:
-            exports[values.value(output["Export"]["Name"])] = value
-
-
-def _read_back(deployment: Deployment) -> None:
-    """Every applied property, as the service now reports it, must be what the template asked for."""
-    problems = []
-    for step, maker, made, props in deployment._made:
-        where = f"{maker.stack}/{step.logical_id} ({step.kind.name})"
-        try:
-            reported = step.kind.read(maker, made, props)
-        except FAILURES as error:
-            problems.append(Problem(where, "", "", f"cannot be read back: {type(error).__name__}: {error}"))
-            continue
-        for finding in properties.differences(step.kind.properties, props, reported):
-            problems.append(Problem(where, finding.path, shorten(finding.value), finding.message))
-    if problems:
-        lines = "\n".join(f"  {problem}" for problem in problems)
-        raise DeployFailed(f"{len(problems)} properties are not as the template asks:\n{lines}")
-
-
-__all__ = ["Deployment", "Destroyed", "NotExecuted", "Resource", "deploy"]
+__all__ = ["Deployment", "Destroyed", "NotExecuted", "Resource", "Updated", "deploy"]

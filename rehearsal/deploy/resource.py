@@ -65,7 +65,8 @@ class ResourceType:
 
     read: the properties as the service reports them, in CloudFormation's shape. listed: the inventory kinds (see
     `inventory`) in which such a resource shows. note: why nothing of the type is executed, if so. check: what is not
-    handled in the combination of properties.
+    handled in the combination of properties. change: makes the resource what its new properties say, from (maker,
+    made, old properties, new properties); without it a stack update that changes such a resource is refused.
     """
 
     name: str
@@ -77,6 +78,7 @@ class ResourceType:
     listed: tuple[str, ...] = ()
     note: str = ""
     check: Callable[[Account, dict[str, Any]], Iterable[Finding]] = lambda _cloud, _props: ()
+    change: Callable[[Maker, Made, dict[str, Any], dict[str, Any]], Made] | None = None
 
 
 def partition(region: str) -> str:

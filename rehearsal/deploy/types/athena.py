@@ -72,6 +72,12 @@ def _make_query(maker: Maker, props: dict[str, Any]) -> Made:
     return Made(query, {"NamedQueryId": query})
 
 
+def _replace_query(maker: Maker, made: Made, before: dict[str, Any], props: dict[str, Any]) -> Made:
+    new = _make_query(maker, props)
+    maker.client("athena").delete_named_query(NamedQueryId=made.physical_id)
+    return new
+
+
 TYPES = (
     ResourceType(
         "AWS::Athena::WorkGroup",
@@ -91,5 +97,6 @@ TYPES = (
         lambda maker, made, props: maker.client("athena").delete_named_query(NamedQueryId=made.physical_id),
         attributes=("NamedQueryId",),
         listed=("named query",),
+        change=_replace_query,
     ),
 )

@@ -73,15 +73,35 @@ def host_architecture() -> str:
     return "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
 
 
-def _make(maker: Maker, props: dict[str, Any]) -> Made:
-    name = props.get("FunctionName") or maker.name(64)
+def _code(maker: Maker, props: dict[str, Any]) -> dict[str, Any]:
+    """Where the code is: the host build where there is one."""
     code = dict(props["Code"])
     if key := maker.substitute_code.get(maker.logical_id):
         code["S3Key"] = key
+    return code
+
+
+def _make(maker: Maker, props: dict[str, Any]) -> Made:
+    name = props.get("FunctionName") or maker.name(64)
+    code = _code(maker, props)
     tags = {tag["Key"]: tag["Value"] for tag in props.get("Tags", [])}
     params = {key: value for key, value in props.items() if key not in ("FunctionName", "Code", "Tags")}
     answer = maker.call("lambda", "create_function", FunctionName=name, Code=code, Tags=tags, **params)
     return Made(name, {"Arn": answer["FunctionArn"]})
+
+
+def _change(maker: Maker, made: Made, before: dict[str, Any], props: dict[str, Any]) -> Made:
+    fixed = [name for name in ("FunctionName", "Tags", "Architectures") if before.get(name) != props.get(name)]
+    if fixed:
+        raise ValueError(f"{', '.join(fixed)} changed; the rehearsal changes code and configuration of a function")
+    gone = [name for name in before if name not in props]
+    if gone:
+        raise ValueError(f"{', '.join(gone)} left the function; the rehearsal changes values, it does not reset them")
+    same = ("FunctionName", "Code", "Tags", "Architectures")
+    params = {key: value for key, value in props.items() if key not in same}
+    maker.call("lambda", "update_function_configuration", FunctionName=made.physical_id, **params)
+    maker.call("lambda", "update_function_code", FunctionName=made.physical_id, **_code(maker, props))
+    return made
 
 
 def _read(maker: Maker, made: Made, props: dict[str, Any]) -> dict[str, Any]:
@@ -138,6 +158,7 @@ TYPES = (
         lambda maker, made, props: maker.client("lambda").delete_function(FunctionName=made.physical_id),
         attributes=("Arn",),
         listed=("lambda function", "log group"),
+        change=_change,
     ),
     ResourceType(
         "AWS::Lambda::Permission",

@@ -73,6 +73,14 @@ def _make_policy(maker: Maker, props: dict[str, Any]) -> Made:
     return Made(f"{maker.stack}-{maker.logical_id}")
 
 
+def _change_policy(maker: Maker, made: Made, before: dict[str, Any], props: dict[str, Any]) -> Made:
+    _make_policy(maker, props)
+    for role in before["Roles"]:
+        if role not in props["Roles"] or before["PolicyName"] != props["PolicyName"]:
+            maker.client("iam").delete_role_policy(RoleName=role, PolicyName=before["PolicyName"])
+    return made
+
+
 def _read_policy(maker: Maker, made: Made, props: dict[str, Any]) -> dict[str, Any]:
     answers = [
         maker.client("iam").get_role_policy(RoleName=role, PolicyName=props["PolicyName"]) for role in props["Roles"]
@@ -134,6 +142,7 @@ TYPES = (
         _read_policy,
         _remove_policy,
         listed=("iam role",),
+        change=_change_policy,
     ),
     ResourceType(
         "AWS::IAM::ManagedPolicy",
