@@ -16,11 +16,12 @@ func NewManifest(lake string, specs []Spec, landing []Landing, models []Model) (
 	var l check.List
 	l.Under("Lake", ValidateLakeName(lake))
 	l.Under("Datasets", ValidateAll(specs))
-	ids := map[string]bool{}
+	checkCompleted(&l, specs, landing)
+	declared, ids := map[string]Spec{}, map[string]bool{}
 	for _, s := range specs {
-		ids[s.ID()] = true
+		declared[s.ID()], ids[s.ID()] = s, true
 	}
-	checkLanding(&l, landing, ids)
+	checkLanding(&l, landing, declared)
 	l.Under("Models", checkReferences(models, ids))
 	ordered, err := order(models)
 	l.Under("Models", err)
@@ -29,10 +30,14 @@ func NewManifest(lake string, specs []Spec, landing []Landing, models []Model) (
 	}
 	m := &Manifest{
 		SchemaVersion: SchemaVersion, Lake: lake, OperationsDatabase: OperationsDatabase(lake),
-		Datasets: make([]Entry, 0, len(specs)), Landing: append([]Landing{}, landing...), Models: ordered,
+		Datasets: make([]Entry, 0, len(specs)), Landing: make([]Landing, 0, len(landing)), Models: ordered,
 	}
 	for _, s := range specs {
 		m.Datasets = append(m.Datasets, s.entry(lake))
+	}
+	for _, at := range landing {
+		at.Generation = clone(at.Generation)
+		m.Landing = append(m.Landing, at)
 	}
 	for i := range m.Models {
 		m.Models[i].Database = CuratedDatabase(lake, m.Models[i].Domain)
@@ -73,8 +78,26 @@ func (s Spec) entry(lake string) Entry {
 	return e
 }
 
-func checkLanding(l *check.List, landing []Landing, ids map[string]bool) {
+// checkCompleted judges that a source has completed each CDC dataset: Validate accepts a declaration without it.
+func checkCompleted(l *check.List, specs []Spec, landing []Landing) {
+	for i, s := range specs {
+		if s.Load != CDC {
+			continue
+		}
+		const mend = "the dataset in a source that replicates a database, which supplies format and landing"
+		path := check.Index("Datasets", i)
+		if s.Format == nil {
+			l.Add(path+".Format", "is missing: no source of changes delivers the dataset", nil, mend)
+		}
+		if !slices.ContainsFunc(landing, func(at Landing) bool { return at.Dataset == s.ID() }) {
+			l.Add(path, "nothing of it lands: no source of changes delivers the dataset", s.ID(), mend)
+		}
+	}
+}
+
+func checkLanding(l *check.List, landing []Landing, declared map[string]Spec) {
 	first := map[string]int{}
+	generations := map[string]map[int]int{}
 	for i, at := range landing {
 		path := check.Index("Landing", i)
 		if p := at.Prefix; !strings.HasSuffix(p, "/") || strings.HasPrefix(p, "/") {
@@ -85,13 +108,48 @@ func checkLanding(l *check.List, landing []Landing, ids map[string]bool) {
 		} else {
 			first[at.Prefix] = i
 		}
-		if !ids[at.Dataset] {
-			l.Add(path+".Dataset", "is no declared dataset", at.Dataset, listing(sorted(ids)))
+		if s, ok := declared[at.Dataset]; !ok {
+			l.Add(path+".Dataset", "is no declared dataset", at.Dataset, listing(slices.Sorted(maps.Keys(declared))))
+		} else {
+			checkGeneration(l, path+".Generation", at, s.Load, generations, i)
 		}
 		if at.Source == "" {
 			l.Add(path+".Source", "is missing", nil, "the id of the source that lands here")
 		}
 	}
+}
+
+// checkGeneration judges one landing's generation against those before it, which `seen` holds by dataset.
+func checkGeneration(l *check.List, path string, at Landing, load Load, seen map[string]map[int]int, i int) {
+	g := at.Generation
+	switch {
+	case load != CDC && g != nil:
+		l.Add(path, "has no meaning for load kind "+load.String()+", which is not reloaded", *g, "nil")
+	case load != CDC:
+	case g == nil:
+		l.Add(path, "is missing; it orders what lands here among the reloads of the dataset", nil, generationAllowed)
+	case *g < 1 || *g > MaxGeneration:
+		l.Add(path, "is no generation", *g, generationAllowed)
+	default:
+		if seen[at.Dataset] == nil {
+			seen[at.Dataset] = map[int]int{}
+		}
+		if j, taken := seen[at.Dataset][*g]; taken {
+			l.Add(path, "is taken by "+check.Index("Landing", j), *g, "one prefix for each generation of a dataset")
+			return
+		}
+		seen[at.Dataset][*g] = i
+	}
+}
+
+const generationAllowed = "a whole number from 1 to 999999"
+
+func clone(n *int) *int {
+	if n == nil {
+		return nil
+	}
+	copied := *n
+	return &copied
 }
 
 func sorted(ids map[string]bool) []string { return slices.Sorted(maps.Keys(ids)) }

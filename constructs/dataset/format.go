@@ -1,6 +1,7 @@
 package dataset
 
-// Format is the layout of landed files: CSV or Parquet. An object whose key ends in .gz is read as gzip.
+// Format is the layout of landed files: CSV, Parquet, JSON or DMS. An object of CSV or JSON whose key ends in .gz is read
+// as gzip.
 type Format interface{ render() FileFormat }
 
 // CSV is delimited text in UTF-8, one record per line; fields may be quoted with ", doubled inside. A line break inside
@@ -31,6 +32,20 @@ func (c CSV) render() FileFormat {
 type Parquet struct{}
 
 func (Parquet) render() FileFormat { return FileFormat{Kind: "parquet"} }
+
+// JSON is JSON Lines in UTF-8: one object per line. Its members are found by name, exactly; a missing one is NULL, and
+// members that no column declares stay in raw and are reported. Numbers keep every digit. A line that is no object, or
+// names a member twice, is quarantined as malformed. An object or array in a column of type String is stored as its
+// text, without spaces.
+type JSON struct{}
+
+func (JSON) render() FileFormat { return FileFormat{Kind: "json"} }
+
+// DMS is Parquet as AWS Database Migration Service writes it, with the operation (Op), the sequence (AR_H_CHANGE_SEQ) and
+// the keys before the change (BI_<key>) beside the table's columns. For CDC datasets only.
+type DMS struct{}
+
+func (DMS) render() FileFormat { return FileFormat{Kind: "dms_parquet"} }
 
 // FileFormat is a Format as the manifest states it.
 type FileFormat struct {

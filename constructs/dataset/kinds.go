@@ -16,7 +16,8 @@ const (
 	Upsert
 	// Snapshot replaces the whole table by each complete delivery. Not built yet: Validate refuses it.
 	Snapshot
-	// CDC applies the change stream of a database. Not built yet: Validate refuses it.
+	// CDC applies the change stream of a database: inserts, updates, deletes and key changes, in the order the source
+	// made them, whatever the order of arrival. The source that delivers the dataset supplies Format and sequence.
 	CDC
 	// Files catalogues whole files without reading rows. Not built yet: Validate refuses it.
 	Files

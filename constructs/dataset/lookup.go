@@ -9,13 +9,23 @@ import (
 // Route names the dataset that an object of the raw bucket belongs to: the one with the longest landing prefix of the
 // key. It is false when no prefix claims the key.
 func (m *Manifest) Route(key string) (datasetID string, ok bool) {
+	at, ok := m.LandingOf(key)
+	return at.Dataset, ok
+}
+
+// LandingOf is the landing that claims an object of the raw bucket: the one with the longest prefix of the key. It is
+// false when no prefix claims the key.
+func (m *Manifest) LandingOf(key string) (Landing, bool) {
 	longest := -1
-	for _, at := range m.Landing {
-		if len(at.Prefix) > longest && strings.HasPrefix(key, at.Prefix) {
-			longest, datasetID = len(at.Prefix), at.Dataset
+	for i, at := range m.Landing {
+		if strings.HasPrefix(key, at.Prefix) && (longest < 0 || len(at.Prefix) > len(m.Landing[longest].Prefix)) {
+			longest = i
 		}
 	}
-	return datasetID, longest >= 0
+	if longest < 0 {
+		return Landing{}, false
+	}
+	return m.Landing[longest], true
 }
 
 // Dataset finds a dataset by its id.
@@ -50,7 +60,8 @@ func (m *Manifest) Domains() []string {
 }
 
 // AthenaSQL renders the references of a query, {{ ref("<domain>.<name>") }}, as "database"."table" for Athena. A
-// reference names a model, else a dataset. The error lists every reference that names neither.
+// reference names a model, else a dataset; a CDC dataset's is its view, which hides deleted rows. The error lists every
+// reference that names neither.
 func (m *Manifest) AthenaSQL(query string) (string, error) {
 	text := scanSQL(query, athena)
 	var out strings.Builder
@@ -84,6 +95,9 @@ func (m *Manifest) table(id string) (database, table string, ok bool) {
 		return model.Database, model.Name, true
 	}
 	if e, found := m.Dataset(id); found {
+		if e.Load == CDC {
+			return e.CleanedDatabase, CurrentView(e.Name), true
+		}
 		return e.CleanedDatabase, e.Name, true
 	}
 	return "", "", false

@@ -41,7 +41,14 @@ type Landing struct {
 	Dataset string `json:"dataset"`
 	// Source is the id of the source that lands there.
 	Source string `json:"source"`
+	// Generation numbers the load of a CDC dataset that the prefix holds, with the changes after it: from 1 to
+	// MaxGeneration, unique within the dataset. Of two generations the higher one is the later. Nil for every other
+	// dataset.
+	Generation *int `json:"generation"`
 }
+
+// MaxGeneration is the highest generation of a landing.
+const MaxGeneration = 999999
 
 // Model is a curated table: one SQL query over cleaned tables and other models.
 type Model struct {

@@ -42,14 +42,26 @@ func everything(tb testing.TB) ([]dataset.Spec, []dataset.Landing, []dataset.Mod
 		Format:    dataset.CSV{NoHeader: true, Delimiter: "|", NullValue: `\N`},
 		Freshness: time.Hour,
 	}
+	parcels := dataset.Spec{
+		Domain: "sales", Name: "parcels", Load: dataset.CDC, Keys: []string{"id", "line"}, Format: dataset.DMS{},
+		Columns: []dataset.Column{{Name: "id", Type: dataset.Bigint}, {Name: "line", Type: dataset.Int}, {Name: "weight", Type: dataset.Double}},
+	}
+	clicks := dataset.Spec{
+		Domain: "lab", Name: "clicks", Keys: []string{"id"}, Format: dataset.JSON{},
+		Columns: []dataset.Column{{Name: "id", Type: dataset.String}, {Name: "payload", Type: dataset.String}},
+	}
+	first, second := 1, 2
 	models, err := dataset.Models(os.DirFS("testdata/models"))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return []dataset.Spec{orders(), kinds, events}, []dataset.Landing{
+	return []dataset.Spec{orders(), kinds, events, parcels, clicks}, []dataset.Landing{
 		{Prefix: "files/sales/orders/", Dataset: "sales.orders", Source: "Files"},
 		{Prefix: "files/lab/", Dataset: "lab.kinds", Source: "Files"},
 		{Prefix: "files/lab/events/", Dataset: "lab.events", Source: "Files"},
+		{Prefix: "erp/g1/public/parcels/", Dataset: "sales.parcels", Source: "Erp", Generation: &first},
+		{Prefix: "erp/g2/public/parcels/", Dataset: "sales.parcels", Source: "Erp", Generation: &second},
+		{Prefix: "clicks/lab/clicks/", Dataset: "lab.clicks", Source: "Clicks"},
 	}, models
 }
 
@@ -105,9 +117,10 @@ func TestSchemaNamesTheMembersOfTheGoldenManifest(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := manifest(t)
-	column, kind := m.Datasets[0].Columns[0], m.Datasets[1]
+	kind, _ := m.Dataset("lab.kinds")
+	column := kind.Columns[0]
 	objects := map[string]any{
-		"dataset": kind, "format": kind.Format, "column": column, "gate": kind.Gate, "landing": m.Landing[0], "model": m.Models[0],
+		"dataset": *kind, "format": kind.Format, "column": column, "gate": kind.Gate, "landing": m.Landing[0], "model": m.Models[0],
 	}
 	if got, want := members(t, m), schema.Required; !slices.Equal(got, want) {
 		t.Errorf("manifest: got %v, schema has %v", got, want)
@@ -170,6 +183,7 @@ func TestParseManifestIsStrict(t *testing.T) {
 		"null list":      {`"rules":[]`, `"rules":null`, "not as the library writes it"},
 		"spaces":         {`"lake":`, `"lake": `, "not as the library writes it"},
 		"load":           {`"load":"upsert"`, `"load":"merge"`, `load: got "merge"; allowed: append`},
+		"generation":     {`"source":"Erp","generation":1`, `"source":"Erp"`, "not as the library writes it"},
 		"class":          {`"class":"public"`, `"class":"secret"`, "class: got"},
 		"rule kind":      {`"kind":"set"`, `"kind":"enum"`, `got kind "enum"`},
 		"rule member":    {`"kind":"set"`, `"kind":"set","min":"1"`, `unknown field "min"`},
@@ -201,6 +215,21 @@ func TestRouteTakesTheLongestPrefix(t *testing.T) {
 	}
 }
 
+func TestLandingOfAGeneration(t *testing.T) {
+	m := manifest(t)
+	for key, want := range map[string]int{"erp/g1/public/parcels/LOAD00000001.parquet": 1, "erp/g2/public/parcels/x.parquet": 2} {
+		if at, ok := m.LandingOf(key); !ok || at.Dataset != "sales.parcels" || at.Generation == nil || *at.Generation != want {
+			t.Errorf("%s: got %+v, %v", key, at, ok)
+		}
+	}
+	if at, ok := m.LandingOf("files/lab/events/x"); !ok || at.Generation != nil {
+		t.Errorf("got %+v, %v", at, ok)
+	}
+	if at, ok := m.LandingOf("erp/g3/public/parcels/x"); ok {
+		t.Errorf("got %+v", at)
+	}
+}
+
 func TestLandingIsRejected(t *testing.T) {
 	_, err := dataset.NewManifest("Commerce", []dataset.Spec{orders()}, []dataset.Landing{
 		{Prefix: "a/", Dataset: "sales.orders", Source: "Files"}, {Prefix: "a/", Dataset: "sales.order", Source: "Files"},
@@ -208,6 +237,30 @@ func TestLandingIsRejected(t *testing.T) {
 	}, nil)
 	wantProblems(t, err, "Lake: is not a valid name", "Landing[1].Dataset: is no declared dataset", "Landing[1].Prefix: is taken by Landing[0]",
 		"Landing[2].Prefix: is no folder", "Landing[2].Source: is missing", "Landing[3].Prefix: is no folder")
+}
+
+func TestGenerationsAreRejected(t *testing.T) {
+	one, two, none, beyond := 1, 2, 0, dataset.MaxGeneration+1
+	parcels := replicated()
+	parcels.Name = "parcels"
+	_, err := dataset.NewManifest("lake", []dataset.Spec{replicated(), parcels, column(dataset.Column{Type: dataset.Int})}, []dataset.Landing{
+		{Prefix: "g1/", Dataset: "sales.orders", Source: "Erp", Generation: &one},
+		{Prefix: "g2/", Dataset: "sales.orders", Source: "Erp", Generation: &two},
+		{Prefix: "again/", Dataset: "sales.orders", Source: "Erp", Generation: &two},
+		{Prefix: "none/", Dataset: "sales.orders", Source: "Erp"},
+		{Prefix: "zero/", Dataset: "sales.orders", Source: "Erp", Generation: &none},
+		{Prefix: "beyond/", Dataset: "sales.orders", Source: "Erp", Generation: &beyond},
+		{Prefix: "things/", Dataset: "sales.things", Source: "Files", Generation: &one},
+	}, nil)
+	wantProblems(t, err, "Datasets[0].Format: is missing: no source of changes", "Datasets[1]: nothing of it lands", "Datasets[1].Format: is missing",
+		"Landing[2].Generation: is taken by Landing[1]", "Landing[3].Generation: is missing", "Landing[4].Generation: is no generation",
+		"Landing[5].Generation: is no generation", "Landing[6].Generation: has no meaning for load kind append")
+}
+
+func TestTheNameOfAViewIsTaken(t *testing.T) {
+	clash, elsewhere, upsert := orders(), orders(), orders()
+	clash.Name, elsewhere.Name, elsewhere.Domain, upsert.Name = "orders_current", "orders_current", "lab", "things"
+	wantProblems(t, dataset.ValidateAll([]dataset.Spec{replicated(), clash, elsewhere, upsert}), "[1].Name: is taken by the view of [0]")
 }
 
 func TestManifestDoesNotDependOnTheOrderOfDeclarations(t *testing.T) {
@@ -237,6 +290,7 @@ func TestManifestSharesNothingWithTheDeclaration(t *testing.T) {
 	before := m.Hash()
 	specs[0].Keys[0], specs[0].Columns[0].Name, *specs[0].Gate.MaxQuarantinedShare, specs[0].Columns[0].Rules[0] = "x", "x", 1, dataset.AtLeast(9)
 	landing[0].Prefix, models[0].Inputs[0], models[0].SQL = "x/", "x.x", "x"
+	*landing[3].Generation = 7
 	if m.Hash() != before {
 		t.Error("the manifest changed with the declaration")
 	}
@@ -248,6 +302,10 @@ func TestAthenaSQL(t *testing.T) {
 	want := `SELECT '\', o.* FROM "commerce_sales_cleaned"."orders" o JOIN "commerce_lab_curated"."days" d ON true -- done`
 	if err != nil || got != want {
 		t.Errorf("got %s, %v\nwant %s", got, err, want)
+	}
+	got, err = m.AthenaSQL(`SELECT * FROM {{ ref("sales.parcels") }}`)
+	if want := `SELECT * FROM "commerce_sales_cleaned"."parcels_current"`; err != nil || got != want {
+		t.Errorf("a CDC dataset: got %s, %v\nwant %s", got, err, want)
 	}
 	_, err = m.AthenaSQL(`SELECT {{ x }} FROM {{ ref("a.b") }}, {{ ref("c.d") }}`)
 	if err == nil || !strings.Contains(err.Error(), "a.b, c.d") || !strings.Contains(err.Error(), "line 1: only") {

@@ -32,6 +32,9 @@ func CuratedDatabase(lake, domain string) string { return lake + "_" + domain + 
 // OperationsDatabase is the Glue database with the lake's own records.
 func OperationsDatabase(lake string) string { return lake + "_operations" }
 
+// CurrentView is the view of a CDC dataset beside its table: the rows that are not deleted, with the declared columns.
+func CurrentView(name string) string { return name + "_current" }
+
 // ValidateLakeName judges the name of a lake, which prefixes its databases. The problem has no path.
 func ValidateLakeName(name string) error {
 	var l check.List

@@ -25,23 +25,26 @@ func randomSpec(r *rand.Rand) dataset.Spec {
 	s := dataset.Spec{
 		Domain: rarely(r, "Lab", "sales", "lab"), Name: rarely(r, "", "orders", "items"),
 		Owner: rarely(r, "a\nb", "", "team <x>"), Doc: pick(r, "", "Zeilen & mehr\n\u2028"),
-		Load:      rarely(r, dataset.CDC, dataset.Append, dataset.Upsert),
+		Load:      rarely(r, dataset.Snapshot, dataset.Append, dataset.Upsert, dataset.CDC),
 		Keys:      slices.Clone(rarely(r, []string{"a", "a"}, []string{"a"}, []string{"a", "c"})),
-		Format:    rarely[dataset.Format](r, dataset.CSV{Delimiter: "ab"}, nil, dataset.CSV{}, dataset.CSV{Delimiter: "|", NullValue: "-"}, dataset.Parquet{}),
+		Format:    rarely[dataset.Format](r, dataset.CSV{Delimiter: "ab"}, nil, dataset.CSV{}, dataset.CSV{Delimiter: "|", NullValue: "-"}, dataset.Parquet{}, dataset.JSON{}),
 		Freshness: rarely(r, time.Second, 0, time.Hour, time.Minute),
 		Gate:      dataset.Gate{MinRows: rarely(r, -1, 0, 1), MaxQuarantinedShare: rarely(r, dataset.Share(2), nil, dataset.Share(0), dataset.Share(0.3))},
 	}
 	if s.Load == dataset.Upsert {
 		s.Sequence = rarely(r, "zz", "b")
 	}
-	if r.IntN(2) == 0 {
+	if s.Load == dataset.CDC {
+		s.Format = rarely[dataset.Format](r, dataset.JSON{}, nil, dataset.DMS{})
+	}
+	if r.IntN(2) == 0 && s.Load != dataset.CDC || r.IntN(30) == 0 {
 		s.Rules = dataset.Rules{dataset.UniqueKey()}
 	}
 	s.Columns = []dataset.Column{
 		{Name: "a", Type: rarely(r, dataset.Double, dataset.String, dataset.Bigint)},
 		{Name: "b", Type: rarely(r, dataset.Date, dataset.Bigint, dataset.Timestamp), Protect: rarely(r, dataset.Hash, dataset.None)},
 		{Name: "c", Type: rarely(r, dataset.Type("x"), dataset.String, dataset.Date, dataset.Decimal(5, 2)), Protect: rarely(r, dataset.Drop, dataset.None, dataset.Hash)},
-		{Name: rarely(r, "_d", "d"), Type: dataset.String, Doc: pick(r, "", "ü"), Class: rarely(r, dataset.Personal, dataset.Internal, dataset.Public)},
+		{Name: rarely(r, "_d", "d", "op"), Type: dataset.String, Doc: pick(r, "", "ü"), Class: rarely(r, dataset.Personal, dataset.Internal, dataset.Public)},
 		{Name: rarely(r, "a", "e"), Type: dataset.Double, Class: dataset.Personal, Protect: rarely(r, dataset.None, dataset.Hash, dataset.Drop)},
 	}
 	s.Columns = s.Columns[:3+r.IntN(3)]
@@ -76,7 +79,8 @@ func TestManifestHoldsWhatValidateAccepts(t *testing.T) {
 	for range 5000 {
 		s := randomSpec(r)
 		invalid := s.Validate()
-		m, err := dataset.NewManifest("lake", []dataset.Spec{s}, nil, nil)
+		specs, landing := completed(s)
+		m, err := dataset.NewManifest("lake", specs, landing, nil)
 		if invalid != nil {
 			want := problems(t, invalid)
 			got := problems(t, err)

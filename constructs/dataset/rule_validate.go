@@ -107,28 +107,3 @@ func tighter(a, b *big.Rat, sign int) *big.Rat {
 	}
 	return a
 }
-
-func checkFormat(l *check.List, f Format) {
-	csv, ok := f.(CSV)
-	if !ok {
-		if _, parquet := f.(Parquet); !parquet && f != nil {
-			l.Add("Format", "is no format", fmt.Sprintf("%T", f), "dataset.CSV{…} or dataset.Parquet{}, as a value")
-		}
-		return
-	}
-	d := *csv.render().Delimiter
-	if len(d) != 1 || d != "\t" && (d[0] <= ' ' || d[0] > '~' || strings.ContainsAny(d, `"\`) || alphanumeric(d[0])) {
-		l.Add("Format.Delimiter", "cannot separate fields", csv.Delimiter, `a tab, or one printable ASCII character that is no letter, digit, blank, " or \`)
-	}
-	checkText(l, "Format.NullValue", csv.NullValue, nullValueLimit, true)
-	if strings.ContainsAny(csv.NullValue, d+"\"\r\n") {
-		l.Add("Format.NullValue", "cannot stand in a field without quotes", csv.NullValue, "text without the delimiter, quotes and line breaks")
-	}
-}
-
-// nullValueLimit bounds a marker; what is longer is surely not one.
-const nullValueLimit = 64
-
-func alphanumeric(b byte) bool {
-	return b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z'
-}

@@ -24,15 +24,16 @@ type Spec struct {
 	// Keys are the columns that identify a row. At least one; none may be dropped by its protection.
 	Keys []string
 	// Sequence is the column that orders the changes of one key: the highest wins. It is of type Bigint, Int or
-	// Timestamp and unprotected. Required for Upsert, refused for Append.
+	// Timestamp and unprotected. Required for Upsert, refused for Append and CDC, where the source supplies it.
 	Sequence string
 	// Columns are the declared columns, in table order. At least one.
 	Columns []Column
-	// Rules judge the dataset as a whole: UniqueKey.
+	// Rules judge the dataset as a whole: UniqueKey, which CDC refuses, since the source keeps its keys unique itself.
 	// Default: none.
 	Rules Rules
-	// Format is the layout of landed files: CSV or Parquet.
-	// Default: CSV{}, that is a header line, commas, and the empty field as NULL.
+	// Format is the layout of landed files: CSV, Parquet or JSON; for CDC, DMS.
+	// Default: CSV{}, that is a header line, commas, and the empty field as NULL. For CDC, what the source that delivers
+	// the dataset writes.
 	Format Format
 	// Gate blocks a batch that looks wrong before it reaches the table.
 	// Default: no batch is blocked.

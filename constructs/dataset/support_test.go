@@ -27,6 +27,29 @@ func orders() dataset.Spec {
 	}
 }
 
+// replicated is a valid CDC dataset, before a source has completed it.
+func replicated() dataset.Spec {
+	s := orders()
+	s.Load, s.Sequence, s.Columns = dataset.CDC, "", s.Columns[:4]
+	return s
+}
+
+// completed is what a source makes of CDC datasets: their format, and a landing for each.
+func completed(specs ...dataset.Spec) ([]dataset.Spec, []dataset.Landing) {
+	var landing []dataset.Landing
+	for i, s := range specs {
+		if s.Load != dataset.CDC {
+			continue
+		}
+		if s.Format == nil {
+			specs[i].Format = dataset.DMS{}
+		}
+		generation := 1
+		landing = append(landing, dataset.Landing{Prefix: "erp/g1/public/" + s.Name + "/", Dataset: s.ID(), Source: "Erp", Generation: &generation})
+	}
+	return specs, landing
+}
+
 // column is a valid append with one column to judge.
 func column(c dataset.Column) dataset.Spec {
 	if c.Name == "" {

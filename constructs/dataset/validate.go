@@ -28,7 +28,19 @@ func ValidateAll(specs []Spec) error {
 		ids[check.Index("", i)] = s.ID()
 	}
 	l.Under("", Unique(ids))
+	checkViews(&l, specs)
 	return l.Err()
+}
+
+// checkViews judges that no table takes the name of a CDC dataset's view, which stands in the same database.
+func checkViews(l *check.List, specs []Spec) {
+	for i, s := range specs {
+		for j, other := range specs {
+			if s.Load == CDC && s.Name != "" && other.Domain == s.Domain && other.Name == CurrentView(s.Name) {
+				l.Add(check.Index("", j)+".Name", "is taken by the view of "+check.Index("", i), other.Name, "a name that is not "+CurrentView(s.Name))
+			}
+		}
+	}
 }
 
 // Validate finds every problem of the declaration at once. It returns nil or one error that lists each problem with its
@@ -43,12 +55,8 @@ func (s Spec) Validate() error {
 	s.checkKeys(&l)
 	s.checkSequence(&l)
 	s.checkColumns(&l)
-	for i, r := range s.Rules {
-		if r.kind != kindUniqueKey {
-			l.Add(check.Index("Rules", i), "is no rule for a whole dataset", r, "UniqueKey(); put the others in a column's Rules")
-		}
-	}
-	checkFormat(&l, s.Format)
+	s.checkRules(&l)
+	s.checkFormat(&l)
 	s.Gate.check(&l)
 	if f := s.Freshness; f != 0 && (f < minFreshness || f%time.Second != 0) {
 		l.Add("Freshness", "is not a duration the lake can watch", f, "zero (no promise), or whole seconds from one minute on")
@@ -58,11 +66,11 @@ func (s Spec) Validate() error {
 
 func (s Spec) checkLoad(l *check.List) {
 	switch s.Load {
-	case Append, Upsert:
-	case Snapshot, CDC, Files:
-		l.Add("Load", "is not built yet", s.Load, "Append, Upsert")
+	case Append, Upsert, CDC:
+	case Snapshot, Files:
+		l.Add("Load", "is not built yet", s.Load, "Append, Upsert, CDC")
 	default:
-		l.Add("Load", "is no load kind", s.Load, "Append, Upsert")
+		l.Add("Load", "is no load kind", s.Load, "Append, Upsert, CDC")
 	}
 }
 
@@ -96,6 +104,10 @@ func (s Spec) checkSequence(l *check.List) {
 		}
 		return
 	}
+	if s.Load == CDC {
+		l.Add("Sequence", "is not for a change stream, whose source supplies it", s.Sequence, "no sequence")
+		return
+	}
 	if s.Load == Append {
 		l.Add("Sequence", "has no meaning for an append, which never changes a stored row", s.Sequence, "no sequence, or Load: Upsert")
 	}
@@ -115,6 +127,17 @@ func (s Spec) checkSequence(l *check.List) {
 	}
 }
 
+func (s Spec) checkRules(l *check.List) {
+	for i, r := range s.Rules {
+		path := check.Index("Rules", i)
+		if r.kind != kindUniqueKey {
+			l.Add(path, "is no rule for a whole dataset", r, "UniqueKey(); put the others in a column's Rules")
+		} else if s.Load == CDC {
+			l.Add(path, "cannot judge a change stream, which has many changes of one key", r, "no rule; the source keeps its keys unique")
+		}
+	}
+}
+
 func (s Spec) checkColumns(l *check.List) {
 	if len(s.Columns) == 0 {
 		l.Add("Columns", "is empty", nil, "one column at least")
@@ -123,6 +146,10 @@ func (s Spec) checkColumns(l *check.List) {
 	for i, c := range s.Columns {
 		path := check.Index("Columns", i)
 		l.Under(path, c.validate())
+		if s.Load == CDC && s.changeColumn(c.Name) {
+			l.Add(path+".Name", "is the name of a change column beside the table's own; case does not tell columns apart", c.Name,
+				"a name other than op, ar_h_change_seq and bi_<key>; rename the column in the source")
+		}
 		name := strings.ToLower(c.Name)
 		if j, taken := first[name]; taken && name != "" {
 			l.Add(path+".Name", "is taken by "+check.Index("Columns", j)+"; case does not tell columns apart", c.Name, "a name no other column has")

@@ -16,8 +16,11 @@ func TestValidDeclarations(t *testing.T) {
 		"hashed key":            column(dataset.Column{Type: dataset.String, Protect: dataset.Hash, Class: dataset.Personal, Required: true}),
 		"longest names": {Domain: strings.Repeat("d", 63), Name: strings.Repeat("n", 63), Keys: []string{"k"},
 			Columns: []dataset.Column{{Name: "k", Type: dataset.Int}}},
-		"tab":  func() dataset.Spec { s := orders(); s.Format = dataset.CSV{Delimiter: "\t", NullValue: `\N`}; return s }(),
-		"pipe": func() dataset.Spec { s := orders(); s.Format = dataset.CSV{NoHeader: true, Delimiter: "|"}; return s }(),
+		"tab":                   func() dataset.Spec { s := orders(); s.Format = dataset.CSV{Delimiter: "\t", NullValue: `\N`}; return s }(),
+		"cdc before its source": replicated(),
+		"cdc as completed":      func() dataset.Spec { s := replicated(); s.Format = dataset.DMS{}; return s }(),
+		"json":                  func() dataset.Spec { s := orders(); s.Format = dataset.JSON{}; return s }(),
+		"pipe":                  func() dataset.Spec { s := orders(); s.Format = dataset.CSV{NoHeader: true, Delimiter: "|"}; return s }(),
 	} {
 		if err := spec.Validate(); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -32,19 +35,28 @@ func TestSpecIsRejected(t *testing.T) {
 	}{
 		"empty": {func(s *dataset.Spec) { *s = dataset.Spec{} },
 			[]string{"Columns: is empty", "Domain: is missing", "Keys: is empty", "Name: is missing"}},
-		"upper case":    {func(s *dataset.Spec) { s.Name = "Orders" }, []string{"Name: is not a valid name"}},
-		"reserved":      {func(s *dataset.Spec) { s.Columns[3].Name = "_batch_id" }, []string{"Columns[3].Name: names that start with _"}},
-		"too long":      {func(s *dataset.Spec) { s.Domain = strings.Repeat("d", 64) }, []string{"Domain: is not a valid name"}},
-		"token name":    {func(s *dataset.Spec) { s.Name = "${Token[TOKEN.7]}" }, []string{"Name: is known only at deployment"}},
-		"token doc":     {func(s *dataset.Spec) { s.Doc = "see ${Token[TOKEN.7]}" }, []string{"Doc: is known only at deployment"}},
-		"owner lines":   {func(s *dataset.Spec) { s.Owner = "a\nb" }, []string{"Owner: has a line break"}},
-		"owner length":  {func(s *dataset.Spec) { s.Owner = strings.Repeat("x", 256) }, []string{"Owner: is too long"}},
-		"doc control":   {func(s *dataset.Spec) { s.Doc = "a\x00b" }, []string{"Doc: has a character the catalog refuses"}},
-		"doc bytes":     {func(s *dataset.Spec) { s.Doc = "\xff" }, []string{"Doc: is not valid UTF-8"}},
-		"doc length":    {func(s *dataset.Spec) { s.Doc = strings.Repeat("é", 1025) }, []string{"Doc: is too long"}},
-		"column doc":    {func(s *dataset.Spec) { s.Columns[0].Doc = strings.Repeat("x", 256) }, []string{"Columns[0].Doc: is too long"}},
-		"snapshot":      {func(s *dataset.Spec) { s.Load = dataset.Snapshot }, []string{"Load: is not built yet"}},
-		"cdc":           {func(s *dataset.Spec) { s.Load = dataset.CDC }, []string{"Load: is not built yet"}},
+		"upper case":   {func(s *dataset.Spec) { s.Name = "Orders" }, []string{"Name: is not a valid name"}},
+		"reserved":     {func(s *dataset.Spec) { s.Columns[3].Name = "_batch_id" }, []string{"Columns[3].Name: names that start with _"}},
+		"too long":     {func(s *dataset.Spec) { s.Domain = strings.Repeat("d", 64) }, []string{"Domain: is not a valid name"}},
+		"token name":   {func(s *dataset.Spec) { s.Name = "${Token[TOKEN.7]}" }, []string{"Name: is known only at deployment"}},
+		"token doc":    {func(s *dataset.Spec) { s.Doc = "see ${Token[TOKEN.7]}" }, []string{"Doc: is known only at deployment"}},
+		"owner lines":  {func(s *dataset.Spec) { s.Owner = "a\nb" }, []string{"Owner: has a line break"}},
+		"owner length": {func(s *dataset.Spec) { s.Owner = strings.Repeat("x", 256) }, []string{"Owner: is too long"}},
+		"doc control":  {func(s *dataset.Spec) { s.Doc = "a\x00b" }, []string{"Doc: has a character the catalog refuses"}},
+		"doc bytes":    {func(s *dataset.Spec) { s.Doc = "\xff" }, []string{"Doc: is not valid UTF-8"}},
+		"doc length":   {func(s *dataset.Spec) { s.Doc = strings.Repeat("é", 1025) }, []string{"Doc: is too long"}},
+		"column doc":   {func(s *dataset.Spec) { s.Columns[0].Doc = strings.Repeat("x", 256) }, []string{"Columns[0].Doc: is too long"}},
+		"snapshot":     {func(s *dataset.Spec) { s.Load = dataset.Snapshot }, []string{"Load: is not built yet"}},
+		"cdc sequence": {func(s *dataset.Spec) { s.Load = dataset.CDC }, []string{"Sequence: is not for a change stream"}},
+		"cdc no keys":  {func(s *dataset.Spec) { *s = replicated(); s.Keys = nil }, []string{"Keys: is empty"}},
+		"cdc csv":      {func(s *dataset.Spec) { *s = replicated(); s.Format = dataset.CSV{} }, []string{"Format: holds no changes"}},
+		"cdc json":     {func(s *dataset.Spec) { *s = replicated(); s.Format = dataset.JSON{} }, []string{"Format: holds no changes"}},
+		"cdc unique":   {func(s *dataset.Spec) { *s = replicated(); s.Rules = dataset.Rules{dataset.UniqueKey()} }, []string{"Rules[0]: cannot judge a change stream"}},
+		"cdc columns": {func(s *dataset.Spec) {
+			*s = replicated()
+			s.Columns[1].Name, s.Columns[2].Name = "op", "bi_o_orderkey"
+		}, []string{"Columns[1].Name: is the name of a change column", "Columns[2].Name: is the name of a change column"}},
+		"changes":       {func(s *dataset.Spec) { s.Format = dataset.DMS{} }, []string{"Format: holds changes of a database"}},
 		"files":         {func(s *dataset.Spec) { s.Load = dataset.Files }, []string{"Load: is not built yet"}},
 		"unknown load":  {func(s *dataset.Spec) { s.Load = 99 }, []string{"Load: is no load kind"}},
 		"unknown key":   {func(s *dataset.Spec) { s.Keys = []string{"nope"} }, []string{"Keys[0]: is no declared column"}},
@@ -94,7 +106,7 @@ func TestSpecIsRejected(t *testing.T) {
 
 func TestValidateFindsEverythingAtOnce(t *testing.T) {
 	s := orders()
-	s.Domain, s.Load, s.Freshness = "Sales", dataset.CDC, time.Second
+	s.Domain, s.Load, s.Freshness = "Sales", dataset.Snapshot, time.Second
 	s.Columns[0].Type = dataset.Decimal(0, 0)
 	s.Columns[2].Protect = dataset.None
 	wantProblems(t, dataset.ValidateAll([]dataset.Spec{orders(), s, orders()}),

@@ -31,16 +31,25 @@ class Object:
 
 @dataclass(frozen=True)
 class FrozenList:
+    """A batch's objects. `load` is the generation whose whole load they are; None for every other batch."""
+
     batch: str
     lake: str
     dataset: str
     objects: tuple[Object, ...]
+    load: int | None = None
 
     @classmethod
     def from_json(cls, text: bytes | str) -> FrozenList:
         f = Fields(json.loads(text), "list")
         f.version(SCHEMA_VERSION)
-        result = cls(f.take("batch", str), f.take("lake", str), f.take("dataset", str), f.each("objects", _object))
+        result = cls(
+            batch=f.take("batch", str),
+            lake=f.take("lake", str),
+            dataset=f.take("dataset", str),
+            objects=f.each("objects", _object),
+            load=f.one("load", _load) if f.has("load") else None,
+        )
         f.done()
         return result
 
@@ -99,6 +108,15 @@ def _object(value: Any, path: str) -> Object:
     )
     f.done()
     return result
+
+
+def _load(value: Any, path: str) -> int | None:
+    if value is None:
+        return None
+    f = Fields(value, path)
+    generation = f.take("generation", int)
+    f.done()
+    return generation
 
 
 def _run_batch(value: Any, path: str) -> RunBatch:

@@ -50,7 +50,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Format:
-    """`kind` is csv or parquet; the other fields are None for parquet."""
+    """`kind` is csv, parquet, json or dms_parquet; the other fields are None but for csv."""
 
     kind: str
     header: bool | None
@@ -90,15 +90,23 @@ class Dataset:
         return tuple(c for c in self.columns if c.protect != "drop")
 
     @property
+    def is_cdc(self) -> bool:
+        """Whether its records are changes of a database, which may delete and may change keys."""
+        return self.load == "cdc"
+
+    @property
     def hashed(self) -> tuple[str, ...]:
         return tuple(c.name for c in self.columns if c.protect == "hash")
 
 
 @dataclass(frozen=True)
 class Landing:
+    """A folder of the raw bucket. `generation` numbers the load of a CDC dataset that lands there; None for others."""
+
     prefix: str
     dataset: str
     source: str
+    generation: int | None
 
 
 @dataclass(frozen=True)
@@ -139,6 +147,11 @@ class Manifest:
                 return d
         raise ShapeError(f"manifest: no dataset {dataset_id!r}; declared: {', '.join(d.id for d in self.datasets)}")
 
+    def landing_of(self, key: str) -> Landing | None:
+        """The landing that claims an object of the raw bucket: the one with the longest prefix of its key."""
+        claims = [at for at in self.landing if key.startswith(at.prefix)]
+        return max(claims, key=lambda at: len(at.prefix), default=None)
+
 
 def _rule(value: Any, path: str) -> Rule:
     f = Fields(value, path)
@@ -172,7 +185,7 @@ def _column(value: Any, path: str) -> Column:
 def _format(value: Any, path: str) -> Format:
     f = Fields(value, path)
     result = Format(
-        kind=f.choice("kind", ("csv", "parquet")),
+        kind=f.choice("kind", ("csv", "parquet", "json", "dms_parquet")),
         header=f.optional("header", bool),
         delimiter=f.optional("delimiter", str),
         null_value=f.optional("null_value", str),
@@ -198,7 +211,7 @@ def _dataset(value: Any, path: str) -> Dataset:
         name=f.take("name", str),
         owner=f.take("owner", str),
         doc=f.take("doc", str),
-        load=f.choice("load", ("append", "upsert")),
+        load=f.choice("load", ("append", "upsert", "cdc")),
         keys=f.texts("keys"),
         sequence=f.optional("sequence", str),
         format=f.one("format", _format),
@@ -211,13 +224,18 @@ def _dataset(value: Any, path: str) -> Dataset:
     )
     f.done()
     if (dataset.load == "upsert") != (dataset.sequence is not None):
-        raise ShapeError(f"{path}.sequence: upsert needs one and append has none")
+        raise ShapeError(f"{path}.sequence: upsert needs one, and append and cdc have none")
+    if dataset.is_cdc != (dataset.format.kind == "dms_parquet"):
+        kind = dataset.format.kind
+        raise ShapeError(f"{path}.format.kind: is {kind} with load {dataset.load}; cdc reads dms_parquet")
     return dataset
 
 
 def _landing(value: Any, path: str) -> Landing:
     f = Fields(value, path)
-    landing = Landing(f.take("prefix", str), f.take("dataset", str), f.take("source", str))
+    landing = Landing(
+        f.take("prefix", str), f.take("dataset", str), f.take("source", str), f.optional("generation", int)
+    )
     f.done()
     return landing
 
@@ -248,4 +266,12 @@ def _manifest(value: Any, path: str) -> Manifest:
         models=f.each("models", _model),
     )
     f.done()
+    _check_generations(manifest, path)
     return manifest
+
+
+def _check_generations(manifest: Manifest, path: str) -> None:
+    changing = {d.id for d in manifest.datasets if d.is_cdc}
+    for i, at in enumerate(manifest.landing):
+        if (at.generation is not None) != (at.dataset in changing):
+            raise ShapeError(f"{path}.landing[{i}].generation: cdc datasets need one, and others have none")

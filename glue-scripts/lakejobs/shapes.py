@@ -57,6 +57,10 @@ class Fields:
             raise ShapeError(f"{self._path}.{name}: is {value!r}; allowed: {', '.join(allowed)}")
         return value
 
+    def has(self, name: str) -> bool:
+        """Whether a field that may be left out is there."""
+        return name in self._left
+
     def version(self, supported: int) -> None:
         value = self.take("schema_version", int)
         if value != supported:

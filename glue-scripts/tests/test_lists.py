@@ -44,6 +44,15 @@ def test_run_and_list_are_read() -> None:
         ' "version": "v", "size": 1, "etag": "e", "noticed_at": "t"}]}'
     )
     assert frozen.objects == (Object("r", "k", "v", 1, "e", "t"),)
+    assert frozen.load is None
+
+
+def test_a_list_may_be_the_load_of_a_generation() -> None:
+    text = '{"schema_version": 1, "batch": "b", "lake": "l", "dataset": "s.d", "objects": [], "load": %s}'
+    assert FrozenList.from_json(text % "null").load is None
+    assert FrozenList.from_json(text % '{"generation": 2}').load == 2
+    with pytest.raises(ShapeError, match="list.load: unknown fields rows"):
+        FrozenList.from_json(text % '{"generation": 2, "rows": 3}')
 
 
 def test_addresses() -> None:

@@ -50,9 +50,17 @@ def test_golden_manifest_shows_every_kind() -> None:
     columns = [c for d in read.datasets for c in d.columns]
     assert {type(r) for c in columns for r in c.rules} == {Range, OneOf, Pattern}
     assert {c.protect for c in columns} == {"none", "hash", "drop"}
-    assert {d.load for d in read.datasets} == {"append", "upsert"}
-    assert {d.format.kind for d in read.datasets} == {"csv", "parquet"}
-    assert read.models and read.landing
+    assert {d.load for d in read.datasets} == {"append", "upsert", "cdc"}
+    assert {d.format.kind for d in read.datasets} == {"csv", "parquet", "json", "dms_parquet"}
+    assert {at.generation for at in read.landing} == {None, 1, 2}
+    assert read.models
+
+
+def test_the_longest_prefix_claims_a_key() -> None:
+    read = Manifest.from_json(GOLDEN.read_bytes())
+    found = {key: at and (at.dataset, at.generation) for key in ("files/lab/events/a", "files/lab/a",
+             "erp/g2/public/parcels/LOAD00000001.parquet", "else") for at in [read.landing_of(key)]}  # fmt: skip
+    assert list(found.values()) == [("lab.events", None), ("lab.kinds", None), ("sales.parcels", 2), None]
 
 
 def paths(value: Any, at: tuple = ()) -> list[tuple]:
@@ -77,7 +85,10 @@ def test_every_missing_field_is_refused() -> None:
     ("path", "value", "message"),
     [
         (("schema_version",), 2, "these jobs read 1"),
-        (("datasets", 0, "load"), "snapshot", "allowed: append, upsert"),
+        (("datasets", 0, "load"), "snapshot", "allowed: append, upsert, cdc"),
+        (("datasets", 4, "load"), "append", "is dms_parquet with load append"),
+        (("landing", 0, "generation"), 1, "others have none"),
+        (("landing", 1, "generation"), None, "cdc datasets need one"),
         (("datasets", 0, "gate", "min_rows"), "3", "int is needed"),
         (("datasets", 0, "surprise"), 1, "unknown fields surprise"),
         (("datasets", 0, "columns", 0, "required"), 1, "bool is needed"),
