@@ -31,6 +31,19 @@ const (
 	// MaxBatchObjects and MaxBatchBytes bound a batch, from 1; an object larger than MaxBatchBytes is a batch of its own.
 	MaxBatchObjects = "MAX_BATCH_OBJECTS"
 	MaxBatchBytes   = "MAX_BATCH_BYTES"
+	// ReplicationSource is the id of the source a replication controller serves, ReplicationConfigARN its DMS
+	// configuration, ReplicationGeneration the declared generation (1 to 999999), ReplicationMode one of the modes below.
+	ReplicationSource     = "REPLICATION_SOURCE"
+	ReplicationConfigARN  = "REPLICATION_CONFIG_ARN"
+	ReplicationGeneration = "REPLICATION_GENERATION"
+	ReplicationMode       = "REPLICATION_MODE"
+)
+
+// Modes of a replication, as DMS names them.
+const (
+	ModeLoadAndChanges = "full-load-and-cdc"
+	ModeLoadOnly       = "full-load"
+	ModeChangesOnly    = "cdc"
 )
 
 // Environment lists, per function, the variables it reads. Each is required.
@@ -40,6 +53,10 @@ var Environment = map[string][]string{
 		LeaseSeconds, MaxAttempts, MaxBatchObjects, MaxBatchBytes},
 	"record":    {Lake, LedgerTable, ArtifactsBucket, AlarmTopicARN, WakeQueueURL, WindowSeconds, MaxAttempts},
 	"reconcile": {Lake, LedgerTable, RawBucket, ManifestBucket, ManifestKey, ManifestHash, NoticeQueueURL},
+	"replication": {Lake, LedgerTable, RawBucket, ManifestBucket, ManifestKey, ManifestHash, WakeQueueURL, WindowSeconds,
+		ReplicationSource, ReplicationConfigARN, ReplicationGeneration, ReplicationMode},
+	"transform": {Lake, RoutingVariable},
+	"redeliver": {Lake, LedgerTable, RawBucket, DeliveryStream, ErrorsPrefix},
 }
 
 // Metrics in the embedded metric format.
@@ -53,6 +70,15 @@ const (
 	FailedBatches     = "FailedBatches"
 	BlockedBatches    = "BlockedBatches"
 	FailedRuns        = "FailedRuns"
+
+	// UnexpectedLoads counts files of a full load that no load of a known replication wrote.
+	UnexpectedLoads = "UnexpectedLoads"
+	// ReplicationStopped is above zero as long as a replication that should run does not.
+	ReplicationStopped = "ReplicationStopped"
+	// ReplicationErrors counts failures of replications, each once; ReplicationTableErrors is above zero as long as a
+	// table is suspended or missing.
+	ReplicationErrors      = "ReplicationErrors"
+	ReplicationTableErrors = "ReplicationTableErrors"
 )
 
 // Message group and index names.
@@ -75,4 +101,6 @@ const (
 	ActionFinish    = "finish"
 	ActionFail      = "fail"
 	ActionReconcile = "reconcile"
+	ActionStop      = "stop"
+	ActionStart     = "start"
 )

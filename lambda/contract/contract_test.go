@@ -1,6 +1,8 @@
 package contract
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"flag"
 	"os"
@@ -96,6 +98,18 @@ func TestIDsDoNotDependOnOrder(t *testing.T) {
 	}
 	if RunID([]string{"x", "y"}) != RunID([]string{"y", "x"}) {
 		t.Error("a run id depends on the order of its batches")
+	}
+}
+
+func TestLoadBatchesOfEmptyTablesDiffer(t *testing.T) {
+	two, three := LoadBatchID("l", "d.e", 2, nil), LoadBatchID("l", "d.e", 3, nil)
+	if two == three || two == BatchID("l", "d.e", nil) {
+		t.Errorf("empty loads of generations 2 and 3 are batches %s and %s", two, three)
+	}
+	sum := sha256.Sum256([]byte("l\nd.e\nk\x00v\n\x00load\x002\n"))
+	want := hex.EncodeToString(sum[:])[:32]
+	if got := LoadBatchID("l", "d.e", 2, []ObjectID{{"k", "v"}}); got != want {
+		t.Errorf("LoadBatchID = %s, want %s", got, want)
 	}
 }
 

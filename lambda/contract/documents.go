@@ -7,6 +7,13 @@ type BatchList struct {
 	Lake          string   `json:"lake"`
 	Dataset       string   `json:"dataset"`
 	Objects       []Object `json:"objects"`
+	// Load says that the objects are the whole full load of a generation. It is left out of any other batch.
+	Load *BatchLoad `json:"load,omitempty"`
+}
+
+// BatchLoad names the full load that a batch holds.
+type BatchLoad struct {
+	Generation int `json:"generation"`
 }
 
 // Object is a landed file version as a list holds it. Size is in bytes.

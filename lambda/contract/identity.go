@@ -24,6 +24,16 @@ func ObjectHash(key, version string) string {
 
 // BatchID names a frozen list: the same objects of the same dataset are the same batch, in whatever order they landed.
 func BatchID(lake, dataset string, objects []ObjectID) string {
+	return batchID(lake, dataset, objects, "")
+}
+
+// LoadBatchID names the batch of a generation's full load. The generation is part of it, because a load of an empty table
+// has no objects.
+func LoadBatchID(lake, dataset string, generation int, objects []ObjectID) string {
+	return batchID(lake, dataset, objects, fmt.Sprintf("\x00load\x00%d\n", generation))
+}
+
+func batchID(lake, dataset string, objects []ObjectID, last string) string {
 	sorted := slices.Clone(objects)
 	slices.SortFunc(sorted, func(a, b ObjectID) int {
 		if c := strings.Compare(a.Key, b.Key); c != 0 {
@@ -36,6 +46,7 @@ func BatchID(lake, dataset string, objects []ObjectID) string {
 	for _, o := range sorted {
 		_, _ = io.WriteString(hash, o.Key+"\x00"+o.Version+"\n")
 	}
+	_, _ = io.WriteString(hash, last)
 	return hex.EncodeToString(hash.Sum(nil))[:32]
 }
 

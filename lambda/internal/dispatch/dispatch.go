@@ -53,6 +53,7 @@ type Summary struct {
 	Ended     []Ended   `json:"ended,omitempty"`
 	Exhausted []string  `json:"exhausted_batches,omitempty"`
 	Skipped   []Skipped `json:"skipped,omitempty"`
+	Held      []Held    `json:"held,omitempty"`
 	// Incomplete says that time ran short; the rest is left to the next wake or sweep.
 	Incomplete bool `json:"incomplete,omitempty"`
 }

@@ -37,7 +37,7 @@ func Read(function string) (Vars, error) {
 }
 
 var numeric = map[string]bool{contract.LeaseSeconds: true, contract.WindowSeconds: true, contract.MaxAttempts: true,
-	contract.MaxBatchObjects: true, contract.MaxBatchBytes: true}
+	contract.MaxBatchObjects: true, contract.MaxBatchBytes: true, contract.ReplicationGeneration: true}
 
 // Int is the value of a numeric variable, which Read has checked.
 func (v Vars) Int(name string) int64 {

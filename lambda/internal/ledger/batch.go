@@ -41,6 +41,8 @@ type Batch struct {
 	Snapshot            string
 	Rerun               *Rerun
 	Mirrored            bool
+	// Load is the generation whose full load the batch is, 0 for any other batch.
+	Load int
 }
 
 // Unreadable is an object of a batch that refine could not read.
@@ -74,7 +76,8 @@ func (i Item) batch() *Batch {
 		Force: i.flag("force"), Marked: i.flag("marked"), PriorState: i.text("prior_state"), FrozenAt: i.text("frozen_at"),
 		UpdatedAt: i.text("updated_at"), Objects: i.number("objects"), Bytes: i.number("bytes"),
 		ObjectsRead: i.number("objects_read"), Counts: i.numbers("counts"), Reasons: i.numbers("reasons"),
-		Code: i.text("code"), Reason: i.text("reason"), Snapshot: i.text("snapshot"), Mirrored: i.flag("mirrored")}
+		Code: i.text("code"), Reason: i.text("reason"), Snapshot: i.text("snapshot"), Mirrored: i.flag("mirrored"),
+		Load: int(i.number("load"))}
 	for _, u := range i.maps("unreadable") {
 		b.Unreadable = append(b.Unreadable, Unreadable{u.text("key"), u.text("version"), u.text("reason")})
 	}
@@ -86,12 +89,13 @@ func (i Item) batch() *Batch {
 
 // CreateBatch makes a frozen batch that is not marked yet.
 func CreateBatch(b *Batch) []Write {
-	return []Write{
-		Create(BatchKey(b.ID), Values{"dataset": b.Dataset, "state": BatchFrozen, "list_uri": b.ListURI, "manifest": b.Manifest,
-			"attempt": 0, "token": b.Token, "force": false, "marked": false, "mirrored": false, "frozen_at": b.FrozenAt,
-			"updated_at": b.FrozenAt, "objects": b.Objects, "bytes": b.Bytes}),
-		putOpen(b.Dataset, b.ID),
+	record := Values{"dataset": b.Dataset, "state": BatchFrozen, "list_uri": b.ListURI, "manifest": b.Manifest,
+		"attempt": 0, "token": b.Token, "force": false, "marked": false, "mirrored": false, "frozen_at": b.FrozenAt,
+		"updated_at": b.FrozenAt, "objects": b.Objects, "bytes": b.Bytes}
+	if b.Load > 0 {
+		record["load"] = b.Load
 	}
+	return []Write{Create(BatchKey(b.ID), record), putOpen(b.Dataset, b.ID)}
 }
 
 func putOpen(dataset, batch string) Write {

@@ -8,17 +8,21 @@ import (
 
 // States of an object.
 const (
-	ObjectPending    = "pending"
-	ObjectClaimed    = "claimed"
-	ObjectUnreadable = "unreadable"
-	ObjectUnroutable = "unroutable"
-	ObjectIgnored    = "ignored"
+	ObjectPending     = "pending"
+	ObjectClaimed     = "claimed"
+	ObjectUnreadable  = "unreadable"
+	ObjectUnroutable  = "unroutable"
+	ObjectIgnored     = "ignored"
+	ObjectFailed      = "failed"
+	ObjectRedelivered = "redelivered"
 )
 
 // Pending is a pointer to an object that no batch has claimed.
 type Pending struct {
 	Hash string
 	contract.Object
+	// Reason says why the object has to stay pending, empty if nothing is wrong with it.
+	Reason string
 }
 
 func objectValues(o contract.Object) Values {
@@ -48,7 +52,7 @@ func MarkDirty(dataset string, by int) Write {
 // PendingObjects calls each for the dataset's pending objects in landing order until it returns false.
 func (t *Table) PendingObjects(ctx context.Context, dataset string, each func(Pending) (bool, error)) error {
 	return t.query(ctx, "inbox#"+dataset, pendingPrefix, func(i Item) (bool, error) {
-		return each(Pending{Hash: hashOf(i.text("sk")), Object: i.object()})
+		return each(Pending{Hash: hashOf(i.text("sk")), Object: i.object(), Reason: i.text("reason")})
 	})
 }
 

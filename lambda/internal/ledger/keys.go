@@ -13,6 +13,7 @@ import (
 const (
 	Unroutable   = "!unroutable"
 	Ignored      = "!ignored"
+	Failed       = "!failed"
 	PublishMark  = "!publish"
 	PublishLease = "!publish"
 )
@@ -28,7 +29,7 @@ const (
 // Key is an item's primary key.
 type Key struct{ PK, SK string }
 
-// ObjectKey is the record of an object in a dataset's inbox, or in Unroutable or Ignored.
+// ObjectKey is the record of an object in a dataset's inbox, or in Unroutable, Ignored or Failed.
 func ObjectKey(inbox, hash string) Key { return Key{"inbox#" + inbox, "object#" + hash} }
 
 // PendingSK is the sort key of a pending pointer: pointers sort in landing order.
@@ -58,6 +59,23 @@ func runPK(run string) string { return "run#" + run }
 
 // LiveKey exists while the run's attempt is running.
 func LiveKey(run string, attempt int) Key { return Key{livePK, contract.ExecutionName(run, attempt)} }
+
+// LoadKey is the record of a dataset's full load in a generation.
+func LoadKey(dataset string, generation int) Key {
+	return Key{"load#" + dataset, fmt.Sprintf("%06d", generation)}
+}
+
+// LoadObjectKey is a file of a full load.
+func LoadObjectKey(dataset string, generation int, hash string) Key {
+	return Key{loadObjectsPK(dataset, generation), "object#" + hash}
+}
+
+func loadObjectsPK(dataset string, generation int) string {
+	return fmt.Sprintf("load#%s#%06d", dataset, generation)
+}
+
+// ReplicationKey is what the controller of a source's replication remembers.
+func ReplicationKey(source string) Key { return Key{"replication#" + source, "state"} }
 
 // CursorKey is where reconcile goes on.
 func CursorKey() Key { return Key{"cursor", "reconcile"} }
