@@ -28,7 +28,7 @@ func TestRead(t *testing.T) {
 			t.Setenv(name, "7")
 		}
 		vars, err := Read(function)
-		if err != nil || len(vars) != len(names) || vars[contract.LedgerTable] != "7" {
+		if err != nil || len(vars) != len(names) || vars[contract.Lake] != "7" {
 			t.Errorf("%s: %v, %v", function, vars, err)
 		}
 	}

@@ -3,6 +3,7 @@ package inbox
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/strata-cdk/strata/lambda/contract"
 	"github.com/strata-cdk/strata/lambda/internal/ledger"
@@ -27,6 +28,9 @@ type Writer interface {
 // perTransaction is how many arrivals of a dataset fit a transaction: each is an object, its pointer and the record it
 // may have among the unroutable; the dirty mark is one more.
 const perTransaction = (ledger.TransactLimit - 1) / 3
+
+// routed tells whether the partition is a dataset's inbox.
+func routed(partition string) bool { return !strings.HasPrefix(partition, "!") }
 
 // Arrive records arrivals of one partition that the inbox does not hold, and returns the hashes of those it recorded.
 // An arrival that is held already changes nothing. Object, pointer and dirty mark are written in one transaction, and
@@ -59,21 +63,21 @@ func Arrive(ctx context.Context, w Writer, partition string, arrivals []Arrival)
 
 // arrivalWrites returns the writes of each arrival in turn, the same number for each; only the first has a condition.
 func arrivalWrites(partition string, arrivals []Arrival) (writes []ledger.Write, perArrival int) {
-	routed := partition != ledger.Unroutable && partition != ledger.Ignored
 	for _, a := range arrivals {
-		key := ledger.ObjectKey(partition, a.Hash())
-		if !routed {
-			writes = append(writes, ledger.Create(key, ledger.ObjectValues(a.Object, partition[1:], a.EventTime)))
-			continue
+		key, state := ledger.ObjectKey(partition, a.Hash()), ledger.ObjectPending
+		if !routed(partition) {
+			state = partition[1:]
 		}
-		writes = append(writes,
-			ledger.Create(key, ledger.ObjectValues(a.Object, ledger.ObjectPending, a.EventTime)),
-			ledger.PutPending(partition, a.Object),
-			ledger.Delete(ledger.ObjectKey(ledger.Unroutable, a.Hash()), "", nil))
+		writes = append(writes, ledger.Create(key, ledger.ObjectValues(a.Object, state, a.EventTime)))
+		if routed(partition) {
+			writes = append(writes, ledger.PutPending(partition, a.Object))
+		}
+		if partition != ledger.Unroutable && partition != ledger.Ignored {
+			writes = append(writes, ledger.Delete(ledger.ObjectKey(ledger.Unroutable, a.Hash()), "", nil))
+		}
 	}
-	perArrival = 1
-	if routed {
-		perArrival = 3
+	perArrival = len(writes) / len(arrivals)
+	if routed(partition) {
 		writes = append(writes, ledger.MarkDirty(partition, len(arrivals)))
 	}
 	return writes, perArrival

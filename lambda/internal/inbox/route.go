@@ -5,23 +5,27 @@ import (
 	"path"
 	"strings"
 
+	"github.com/strata-cdk/strata/constructs/dataset"
+	"github.com/strata-cdk/strata/lambda/contract"
 	"github.com/strata-cdk/strata/lambda/internal/ledger"
 )
 
-// Router maps an object key to the dataset whose landing prefix is the longest match.
-type Router interface {
-	Route(key string) (dataset string, ok bool)
-}
-
-// Partition is the inbox an object belongs to: a dataset's id, ledger.Unroutable or ledger.Ignored. Folder markers and
-// control files (_SUCCESS, .DS_Store, …) are ignored wherever they lie.
-func Partition(routes Router, key string) string {
+// Partition is the inbox an object belongs to: the id of the dataset whose landing prefix is the longest match,
+// ledger.Failed for what a source's delivery service could not deliver, ledger.Unroutable or ledger.Ignored. Folder
+// markers and control files (_SUCCESS, .DS_Store, …) are ignored wherever they lie.
+func Partition(m *dataset.Manifest, key string) string {
 	base := path.Base(key)
 	if strings.HasSuffix(key, "/") || strings.HasPrefix(base, "_") || strings.HasPrefix(base, ".") {
 		return ledger.Ignored
 	}
-	if dataset, ok := routes.Route(key); ok {
+	if dataset, ok := m.Route(key); ok {
 		return dataset
+	}
+	for _, l := range m.Landing {
+		source, _, _ := strings.Cut(l.Prefix, "/")
+		if strings.HasPrefix(key, contract.ErrorsFolder(source+"/")) {
+			return ledger.Failed
+		}
 	}
 	return ledger.Unroutable
 }

@@ -87,7 +87,7 @@ func (h *Handler) handle(ctx context.Context, records []events.SQSMessage) map[s
 			failed[r.MessageId] = err
 			continue
 		}
-		m.Partition = inbox.Partition(loaded, m.Key)
+		m.Partition = inbox.Partition(loaded.Manifest, m.Key)
 		partitions[m.Partition] = append(partitions[m.Partition], m)
 	}
 	var routed []message
@@ -97,7 +97,7 @@ func (h *Handler) handle(ctx context.Context, records []events.SQSMessage) map[s
 			failAll(messages, err)
 			continue
 		}
-		if p != ledger.Unroutable && p != ledger.Ignored {
+		if _, special := metricOf[p]; !special {
 			routed = append(routed, messages...)
 		}
 	}
@@ -111,13 +111,21 @@ func (h *Handler) handle(ctx context.Context, records []events.SQSMessage) map[s
 	return failed
 }
 
+// metricOf names what is counted of the arrivals that belong to no dataset, if anything.
+var metricOf = map[string]string{
+	ledger.Unroutable: contract.UnroutableObjects,
+	ledger.Failed:     contract.FailedDeliveries,
+	ledger.Ignored:    "",
+}
+
 func (h *Handler) record(ctx context.Context, partition string, messages []message) error {
 	arrivals := make([]inbox.Arrival, len(messages))
 	for i, m := range messages {
 		arrivals[i] = m.Arrival
 	}
 	recorded, err := inbox.Arrive(ctx, h.Ledger, partition, arrivals)
-	if err != nil || partition != ledger.Unroutable {
+	metric := metricOf[partition]
+	if err != nil || metric == "" {
 		return err
 	}
 	fresh := map[string]bool{}
@@ -126,7 +134,7 @@ func (h *Handler) record(ctx context.Context, partition string, messages []messa
 			fresh[m.Hash()] = true
 		}
 	}
-	return h.Metrics.Count(map[string]int64{contract.UnroutableObjects: int64(len(fresh))})
+	return h.Metrics.Count(map[string]int64{metric: int64(len(fresh))})
 }
 
 func (h *Handler) parse(r events.SQSMessage) (message, error) {

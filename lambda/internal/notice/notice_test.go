@@ -187,3 +187,14 @@ func TestManyArrivalsShareTransactions(t *testing.T) {
 		t.Errorf("failures %q, %d transactions, want 2 for 35 objects", got, f.transacts)
 	}
 }
+
+// What a delivery service could not deliver is counted for its own alarm and wakes nobody.
+func TestFailedDeliveriesAreCounted(t *testing.T) {
+	f := &fakes{}
+	if got := failures(t, f, at(t, "files-errors/processing-failed/a"), at(t, "files-errors/b"), at(t, "files-errors/")); got != "" {
+		t.Errorf("failures %q", got)
+	}
+	if f.wakes != 0 || f.counted["FailedDeliveries"] != 2 || f.counted["UnroutableObjects"] != 0 {
+		t.Errorf("%d wakes, counted %v", f.wakes, f.counted)
+	}
+}

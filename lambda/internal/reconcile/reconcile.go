@@ -169,7 +169,7 @@ func (h *Handler) missing(ctx context.Context, loaded *manifest.Loaded, versions
 	var keys []ledger.Key
 	for i, v := range versions {
 		hash := contract.ObjectHash(aws.ToString(v.Key), versionOf(v))
-		partition := inbox.Partition(loaded, aws.ToString(v.Key))
+		partition := inbox.Partition(loaded.Manifest, aws.ToString(v.Key))
 		here[i] = ledger.ObjectKey(partition, hash)
 		keys = append(keys, here[i])
 		if partition != ledger.Unroutable {

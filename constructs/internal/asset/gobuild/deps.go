@@ -9,4 +9,6 @@ import (
 	_ "github.com/strata-cdk/strata/lambda/notice"
 	_ "github.com/strata-cdk/strata/lambda/reconcile"
 	_ "github.com/strata-cdk/strata/lambda/record"
+	_ "github.com/strata-cdk/strata/lambda/redeliver"
+	_ "github.com/strata-cdk/strata/lambda/transform"
 )

@@ -10,4 +10,6 @@ var Handlers = []string{
 	Module + "/lambda/notice",
 	Module + "/lambda/reconcile",
 	Module + "/lambda/record",
+	Module + "/lambda/redeliver",
+	Module + "/lambda/transform",
 }

@@ -1,0 +1,98 @@
+package redeliver
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/strata-cdk/strata/lambda/contract"
+)
+
+// What is held in memory at a time.
+const (
+	batchRecords = 500
+	batchBytes   = 4_000_000
+)
+
+// failure is a record as Firehose writes it to its error output: whatever the reason, the record's bytes are in rawData,
+// base64-encoded. The other fields differ by reason and are for people.
+type failure struct {
+	RawData *[]byte `json:"rawData"`
+}
+
+// eachBatch calls do for the records of an error object, some at a time.
+func (h *Handler) eachBatch(ctx context.Context, o contract.Object, do func(batch [][]byte) error) (err error) {
+	in := &s3.GetObjectInput{Bucket: &h.Bucket, Key: &o.Key}
+	if o.Version != "null" {
+		in.VersionId = &o.Version
+	}
+	out, err := h.S3.GetObject(ctx, in)
+	if err != nil {
+		return fmt.Errorf("read it: %w", err)
+	}
+	defer func() { err = errors.Join(err, out.Body.Close()) }()
+	text, err := plain(out.Body)
+	if err != nil {
+		return err
+	}
+	decoder := json.NewDecoder(text)
+	var batch [][]byte
+	for number, size := 1, 0; ; number++ {
+		var f failure
+		err := decoder.Decode(&f)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("record %d is not one of Firehose's error output: %w", number, err)
+		}
+		if f.RawData == nil {
+			return fmt.Errorf("record %d is not one of Firehose's error output: it has no rawData", number)
+		}
+		data := shorten(*f.RawData)
+		if len(batch) == batchRecords || size+len(data) > batchBytes {
+			if err := do(batch); err != nil {
+				return err
+			}
+			batch, size = nil, 0
+		}
+		batch, size = append(batch, data), size+len(data)
+	}
+	if len(batch) == 0 {
+		return nil
+	}
+	return do(batch)
+}
+
+// shorten takes the newline that the transform has added from a record that is too long with it.
+func shorten(data []byte) []byte {
+	if len(data) == contract.MaxRecordBytes+1 && data[contract.MaxRecordBytes] == '\n' {
+		return data[:contract.MaxRecordBytes]
+	}
+	return data
+}
+
+// plain undoes the compression, which is told by the content: the documentation does not say whether error output is
+// compressed like the deliveries.
+func plain(body io.Reader) (io.Reader, error) {
+	buffered := bufio.NewReader(body)
+	magic, err := buffered.Peek(2)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("read it: %w", err)
+	}
+	if !bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+		return buffered, nil
+	}
+	unzipped, err := gzip.NewReader(buffered)
+	if err != nil {
+		return nil, fmt.Errorf("unzip it: %w", err)
+	}
+	return unzipped, nil
+}

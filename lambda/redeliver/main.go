@@ -1,0 +1,32 @@
+// Command redeliver puts the records of failed deliveries back into their stream.
+package main
+
+import (
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/firehose"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/strata-cdk/strata/lambda/contract"
+	"github.com/strata-cdk/strata/lambda/internal/ledger"
+	"github.com/strata-cdk/strata/lambda/internal/producer"
+	"github.com/strata-cdk/strata/lambda/internal/redeliver"
+	"github.com/strata-cdk/strata/lambda/internal/start"
+)
+
+func main() {
+	vars, cfg := start.Function("redeliver")
+	handler := &redeliver.Handler{
+		Bucket:   vars[contract.RawBucket],
+		Stream:   vars[contract.DeliveryStream],
+		Prefix:   vars[contract.ErrorsPrefix],
+		Ledger:   &ledger.Table{Client: dynamodb.NewFromConfig(cfg), Name: vars[contract.LedgerTable]},
+		S3:       s3.NewFromConfig(cfg),
+		Firehose: &producer.Producer{Client: firehose.NewFromConfig(cfg)},
+		Now:      time.Now,
+		Reserve:  2 * time.Minute,
+	}
+	lambda.Start(handler.Handle)
+}
