@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import botocore.session
 from moto.cloudwatch.models import Alarm, CloudWatchBackend, MetricAggregatedDatum, MetricDatum, cloudwatch_backends
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.sns.models import sns_backends
@@ -223,6 +224,7 @@ class Alarms:
 
     def _act(self, arn: str, alarm: Alarm, before: str, reason: str) -> None:
         """Publish as CloudWatch does; other actions are refused when the template is read."""
+        region = _long_name(self._cloud.region)
         message = {
             "AlarmName": alarm.name,
             "AlarmDescription": alarm.description,
@@ -230,7 +232,7 @@ class Alarms:
             "NewStateValue": alarm.state_value,
             "NewStateReason": reason,
             "StateChangeTime": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.000+0000"),
-            "Region": self._cloud.region,
+            "Region": region,
             "AlarmArn": alarm.alarm_arn,
             "OldStateValue": before,
             "Trigger": {
@@ -243,8 +245,16 @@ class Alarms:
                 "Threshold": float(alarm.threshold),
             },
         }
-        subject = f'{alarm.state_value}: "{alarm.name}" in {self._cloud.region}'[:100]
+        subject = f'{alarm.state_value}: "{alarm.name}" in {region}'[:100]
         self._cloud.client("sns").publish(TopicArn=arn, Subject=subject, Message=json.dumps(message))
+
+
+def _long_name(region: str) -> str:
+    """A region as CloudWatch calls it in messages: US East (N. Virginia)."""
+    for partition in botocore.session.get_session().get_data("endpoints")["partitions"]:
+        if region in partition["regions"]:
+            return partition["regions"][region]["description"]
+    return region
 
 
 def _point(datum: Any) -> Point:

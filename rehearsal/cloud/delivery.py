@@ -30,6 +30,11 @@ FINAL = {
 ATTEMPTS = 185
 AGE_SECONDS = 86_400
 
+# The API actions of EventBridge Scheduler's templated targets.
+TEMPLATED = {
+    "lambda": "invoke", "states": "startExecution", "sns": "publish", "sqs": "sendMessage", "events": "putEvents",
+}  # fmt: skip
+
 # (service, role or None) → boto3 client acting for the principal
 Clients = Callable[[str, str | None], Any]
 
@@ -122,8 +127,7 @@ class Delivery:
         if not letters:
             return  # the service drops the event as well
         attributes = {
-            "RULE_ARN": rule_arn,
-            "TARGET_ARN": target["Arn"],
+            **_origin(rule_arn, target["Arn"], event),
             "ERROR_CODE": code,
             "ERROR_MESSAGE": message,
             "RETRY_ATTEMPTS": str(retries),
@@ -131,3 +135,20 @@ class Delivery:
         if condition:
             attributes["EXHAUSTED_RETRY_CONDITION"] = condition
         self._queues.send(letters, json.dumps(event), attributes=attributes)
+
+
+def _origin(arn: str, target: str, event: dict[str, Any]) -> dict[str, str]:
+    """How a dead letter names the rule or the schedule it comes from.
+
+    https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html
+    """
+    if ":scheduler:" not in arn:
+        return {"RULE_ARN": arn, "TARGET_ARN": target}
+    service = target.split(":", 5)[2]
+    return {
+        "SCHEDULE_ARN": arn,
+        "TARGET_ARN": f"arn:{target.split(':', 2)[1]}:scheduler:::aws-sdk:{service}:{TEMPLATED[service]}",
+        "EXECUTION_ID": event["id"],
+        "SCHEDULED_TIME": event["time"],
+        "IS_PAYLOAD_TRUNCATED": "false",
+    }

@@ -65,12 +65,14 @@ def run(base: SparkSession, request: dict[str, Any]) -> dict[str, Any]:
             return {"state": "FAILED", "error": f"SystemExit: {end.code}"}
         except BaseException as error:
             traceback.print_exc()
-            return {"state": "FAILED", "error": describe(error)}
+            return {"state": "FAILED", "error": describe(error, request["script"])}
 
 
-def describe(error: BaseException) -> str:
-    """`Type: first lines of the message`, as Glue shows a failure."""
-    return f"{type(error).__name__}: {error}"[:1000]
+def describe(error: BaseException, script: str) -> str:
+    """`Type: first lines of the message` behind the category and the script's line, as Glue shows a failure."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == script]
+    line = f"Failed Line Number: {lines[0]}; " if lines else ""
+    return f"Error Category: UNCLASSIFIED_ERROR; {line}{type(error).__name__}: {error}"[:1000]
 
 
 def _send(lines: Any, message: dict[str, Any]) -> None:

@@ -75,7 +75,7 @@ def translate(
 
 def _parse(text: str) -> exp.Expression:
     try:
-        plain = _plain_decimals(text)
+        plain = _numbers(text)
         statements = [statement for statement in sqlglot.parse(plain, read="athena") if statement is not None]
     except (ParseError, TokenError) as error:
         raise QueryFailed("SYNTAX_ERROR", str(error).replace("\x1b[4m", "").replace("\x1b[0m", "")) from error
@@ -86,17 +86,23 @@ def _parse(text: str) -> exp.Expression:
     return statements[0]
 
 
-def _plain_decimals(text: str) -> str:
-    """`DECIMAL '0.05'` as the number 0.05: sqlglot takes it for a cast to decimal without digits after the point."""
+def _numbers(text: str) -> str:
+    """Number literals in a form that keeps their types: Athena reads `0.05` as a double and only `DECIMAL '0.05'` as a
+    decimal, which sqlglot would take for a cast to decimal without digits after the point.
+    """
     tokens = sqlglot.tokenize(text, read="athena")
     out, end = [], 0
-    for kind, value in zip(tokens, tokens[1:], strict=False):
-        if kind.token_type == TokenType.DECIMAL and value.token_type == TokenType.STRING:
-            if not DECIMAL.fullmatch(value.text):
-                raise QueryFailed("INVALID_LITERAL", f"'{value.text}' is not a valid DECIMAL literal")
-            number = value.text if "." in value.text else f"{value.text}."
-            out += [text[end : kind.start], f"({number})"]
-            end = value.end + 1
+    for i, token in enumerate(tokens):
+        following = tokens[i + 1] if i + 1 < len(tokens) else None
+        if token.token_type == TokenType.NUMBER and "." in token.text and "e" not in token.text.lower():
+            out += [text[end : token.start], f"{token.text}e0"]
+            end = token.end + 1
+        elif token.token_type == TokenType.DECIMAL and following and following.token_type == TokenType.STRING:
+            if not DECIMAL.fullmatch(following.text):
+                raise QueryFailed("INVALID_LITERAL", f"'{following.text}' is not a valid DECIMAL literal")
+            number = following.text if "." in following.text else f"{following.text}."
+            out += [text[end : token.start], f"({number})"]
+            end = following.end + 1
     return "".join([*out, text[end:]])
 
 

@@ -63,7 +63,7 @@ def test_goes_off_once_and_tells_the_topic(cloud: Cloud, alarms: Alarms) -> None
     published = alarms.published(topic)
     assert [json.loads(item.message)["NewStateValue"] for item in published] == ["ALARM"]
     assert json.loads(published[0].message)["Trigger"]["MetricName"] == "FailedBatches"
-    assert published[0].subject == f'ALARM: "failed" in {cloud.region}'
+    assert published[0].subject == 'ALARM: "failed" in Europe (Ireland)'
 
 
 def test_embedded_metrics_count(cloud: Cloud, alarms: Alarms) -> None:

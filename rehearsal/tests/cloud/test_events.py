@@ -125,6 +125,24 @@ def test_a_missing_target_is_a_dead_letter_at_once(account: Account) -> None:
     assert (attributes["ERROR_CODE"], attributes["RETRY_ATTEMPTS"]) == ("NO_RESOURCE", "0")
 
 
+def test_a_dead_letter_of_a_schedule_names_the_schedule(account: Account) -> None:
+    url, letters = account.queue()
+    name = account.name("schedule")
+    role = account.role("scheduler", "scheduler.amazonaws.com")
+    target = {"Arn": arn("not-there"), "RoleArn": role, "Input": "{}", "DeadLetterConfig": {"Arn": letters}}
+    account.scheduler.create_schedule(
+        Name=name, ScheduleExpression="rate(1 day)", FlexibleTimeWindow={"Mode": "OFF"}, Target=target
+    )
+    account.cloud.fire_schedule(name)
+    account.cloud.wait_idle(5)
+    (letter,) = account.drain(url)
+    attributes = {name: value["StringValue"] for name, value in letter["MessageAttributes"].items()}
+    assert attributes["SCHEDULE_ARN"].endswith(f"schedule/default/{name}")
+    assert attributes["TARGET_ARN"] == "arn:aws:scheduler:::aws-sdk:lambda:invoke"
+    assert attributes["ERROR_CODE"] == "NO_RESOURCE"
+    assert "RULE_ARN" not in attributes
+
+
 EVENT = {"source": "s", "detail-type": "t", "detail": {"key": 'a"b', "n": 1, "list": [1, {"x": 2}]}, "resources": ["r"]}
 
 

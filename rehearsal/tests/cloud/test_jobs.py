@@ -25,6 +25,8 @@ from rehearsal.tests.cloud.test_statemachines import task
 
 pytestmark = [pytest.mark.cloud, pytest.mark.spark]
 
+PREFIX = "Error Category: UNCLASSIFIED_ERROR; Failed Line Number: 1; "
+
 CATALOG = (
     "spark.sql.catalog.glue_catalog=org.apache.iceberg.spark.SparkCatalog"
     " --conf spark.sql.catalog.glue_catalog.catalog-impl=org.apache.iceberg.aws.glue.GlueCatalog"
@@ -139,7 +141,8 @@ def test_a_failed_job_says_why_and_the_next_one_runs(glue: Glue) -> None:
     glue.rule({"source": ["aws.glue"], "detail-type": ["Glue Job State Change"]}, {"Arn": queue})
     bad, good = glue.job('raise ValueError("no such luck")'), glue.job('print("fine")')
     failed, fine = glue.run(bad), glue.run(good)
-    assert (failed["JobRunState"], failed["ErrorMessage"]) == ("FAILED", "ValueError: no such luck")
+    message = PREFIX + "ValueError: no such luck"
+    assert (failed["JobRunState"], failed["ErrorMessage"]) == ("FAILED", message)
     assert "ValueError: no such luck" in glue.output(failed, "error")
     assert fine["JobRunState"] == "SUCCEEDED"
     details = [json.loads(message["Body"])["detail"] for message in glue.drain(url)]
@@ -271,7 +274,7 @@ def test_a_state_machine_waits_for_a_job(glue: Glue) -> None:
     error = json.loads(glue.execute(machine, {"mode": "bad"})["output"])["error"]
     assert error["Error"] == "States.TaskFailed"
     cause = json.loads(error["Cause"])
-    assert (cause["JobRunState"], cause["ErrorMessage"]) == ("FAILED", "AssertionError: not ok")
+    assert (cause["JobRunState"], cause["ErrorMessage"]) == ("FAILED", PREFIX + "AssertionError: not ok")
 
 
 def test_a_job_ends_with_the_state_that_waits_for_it(glue: Glue) -> None:
