@@ -11,5 +11,6 @@ var Handlers = []string{
 	Module + "/lambda/reconcile",
 	Module + "/lambda/record",
 	Module + "/lambda/redeliver",
+	Module + "/lambda/replication",
 	Module + "/lambda/transform",
 }
