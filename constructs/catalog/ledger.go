@@ -31,6 +31,8 @@ const (
 	Record LedgerRole = "record"
 	// Reconcile compares inboxes with the raw zone and keeps its place.
 	Reconcile LedgerRole = "reconcile"
+	// Redeliver records which failed deliveries are back in their stream.
+	Redeliver LedgerRole = "redeliver"
 	// Job brings the batches of a run to their outcome and renews its leases, or publishes models.
 	Job LedgerRole = "job"
 	// Reader only looks.
@@ -138,6 +140,7 @@ var ledgerAccesses = map[LedgerRole]ledgerAccess{
 	Dispatch:  {table: changing("dynamodb:GetItem", "dynamodb:Query"), index: []string{"dynamodb:Query"}},
 	Record:    {table: changing("dynamodb:GetItem", "dynamodb:Query")},
 	Reconcile: {table: []string{"dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem"}},
+	Redeliver: {table: []string{"dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"}},
 	Job:       {table: changing("dynamodb:GetItem")},
 	Reader:    {table: []string{"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}, index: []string{"dynamodb:Query"}},
 }
@@ -152,7 +155,7 @@ var (
 func (l *Ledger) Grant(grantee awsiam.IGrantable, role LedgerRole) awsiam.Grant {
 	access, ok := ledgerAccesses[role]
 	if !ok {
-		panic(fmt.Sprintf("catalog: %q plays no part with the ledger; allowed: notice, dispatch, record, reconcile, job, reader", role))
+		panic(fmt.Sprintf("catalog: %q plays no part with the ledger; allowed: notice, dispatch, record, reconcile, redeliver, job, reader", role))
 	}
 	grant := func(actions []string, arn string) awsiam.Grant {
 		return awsiam.Grant_AddToPrincipal(&awsiam.GrantOnPrincipalOptions{

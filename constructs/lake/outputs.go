@@ -1,12 +1,11 @@
 package lake
 
 import (
-	"fmt"
-
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/strata-cdk/strata/constructs/ingestion"
+	"github.com/strata-cdk/strata/constructs/internal/handler"
 )
 
 // newOutputs tells operators where things are and how to replay and reconcile.
@@ -22,16 +21,12 @@ func (l *Lake) newOutputs() {
 	output("DispatchFunction", "Function that claims batches and starts runs", l.pipeline.DispatchName())
 	output("ReconcileFunction", "Function that compares the raw bucket with the inboxes", l.arrivals.ReconcileName())
 	output("ReplayCommand", "Replays every failed batch; other selections: batch, dataset, from, to",
-		invokeCommand(l.pipeline.DispatchName(), `{"action":"replay","state":"failed"}`))
+		handler.InvokeCommand(l.pipeline.DispatchName(), `{"action":"replay","state":"failed"}`))
 	output("ReconcileCommand", "Finds objects whose event was lost or that are older than the lake",
-		invokeCommand(l.arrivals.ReconcileName(), `{"action":"reconcile"}`))
+		handler.InvokeCommand(l.arrivals.ReconcileName(), `{"action":"reconcile"}`))
 	for _, id := range l.props.Sources.ids() {
 		if _, ok := l.sources[id].(lander); ok {
 			output("Land"+id, "Folder for the files of "+id+", then <domain>/<dataset>/", l.raw.URI(ingestion.Folder(id)))
 		}
 	}
-}
-
-func invokeCommand(function, payload string) string {
-	return fmt.Sprintf("aws lambda invoke --function-name %s --cli-binary-format raw-in-base64-out --payload '%s' /dev/stdout", function, payload)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/strata-cdk/strata/constructs/operations"
 	"github.com/strata-cdk/strata/constructs/security"
 	"github.com/strata-cdk/strata/constructs/storage"
+	"github.com/strata-cdk/strata/lambda/contract"
 )
 
 const day = 24 * time.Hour
@@ -68,6 +69,9 @@ func (p *Props) checkSources(l *check.List) declarations {
 			l.Add(path, "lands in the folder of "+check.Key("Sources", other), folder, "ids that differ in lower case with dashes")
 		}
 		folders[folder] = id
+		if other := ownerOfErrors(p.Sources, folder); other != "" {
+			l.Add(path, "lands where what "+check.Key("Sources", other)+" cannot deliver lies", folder, "another id")
+		}
 		source := p.Sources[id]
 		if source == nil {
 			l.Add(path, "is nil", nil, "a source, such as ingestion.FileDrop")
@@ -85,6 +89,16 @@ func (p *Props) checkSources(l *check.List) declarations {
 	}
 	l.Under("", dataset.Unique(ids))
 	return d
+}
+
+// ownerOfErrors is the source whose failed deliveries lie in the folder, if any.
+func ownerOfErrors(sources Sources, folder string) string {
+	for _, id := range sources.ids() {
+		if contract.ErrorsFolder(ingestion.Folder(id)) == folder {
+			return id
+		}
+	}
+	return ""
 }
 
 // adopt adds what only the whole manifest shows: clashes of landing prefixes, told at their source, and references of

@@ -83,7 +83,7 @@ func (p *AlarmsProps) Validate() error {
 }
 
 // Alarms is the topic and the alarms on what the lake reports about itself. An alarm costs 0.10 USD a month (list
-// price), five of them and one per dead-letter queue; the topic costs nothing while silent.
+// price), six of them and one per dead-letter queue; the topic costs nothing while silent.
 type Alarms struct {
 	constructs.Construct
 	topic awssns.ITopic
@@ -115,6 +115,7 @@ func NewAlarms(scope constructs.Construct, id string, props *AlarmsProps) *Alarm
 var lakeMetrics = []struct{ name, doc string }{
 	{contract.BlockedBatches, "A gate blocked a batch: look at the named query failed_batches, then replay it."},
 	{contract.FailedBatches, "A batch failed for good: look at the named query failed_batches, then replay it."},
+	{contract.FailedDeliveries, "Records could not be delivered and lie in a source's error folder: put them back with the stack's redeliver command."},
 	{contract.FailedRuns, "A pipeline run failed; its unfinished batches are tried again."},
 	{contract.UnreadableObjects, "Objects of a batch could not be read: land them again, or replay the batch."},
 	{contract.UnroutableObjects, "Objects landed under a prefix that no dataset claims: declare the dataset, then reconcile."},

@@ -65,3 +65,8 @@ func admit(function awslambda.Function, id string, rule awsevents.CfnRule) {
 		SourceArn: rule.AttrArn(),
 	})
 }
+
+// InvokeCommand is the line by which an operator invokes a function with a payload and sees its answer.
+func InvokeCommand(function, payload string) string {
+	return fmt.Sprintf("aws lambda invoke --function-name %s --cli-binary-format raw-in-base64-out --payload '%s' /dev/stdout", function, payload)
+}
