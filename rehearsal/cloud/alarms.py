@@ -1,7 +1,7 @@
 """CloudWatch alarms: evaluated on their metric, and published to their topics when they go off.
 
 Stock moto keeps alarms and never looks at them. Metrics are what PutMetricData and embedded metrics brought, and of
-the services' own metrics the depth of SQS queues. A rehearsal is minutes long where a lake runs for days: by default
+the services' own metrics those of SERVICE_METRICS. A rehearsal is minutes long where a lake runs for days: by default
 it counts as one period, so an alarm that went off stays in ALARM until `reset`.
 """
 
@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 
 OK, ALARM, INSUFFICIENT = "OK", "ALARM", "INSUFFICIENT_DATA"
 DEPTH = "ApproximateNumberOfMessagesVisible"
+SERVICE_METRICS = (
+    ("AWS/SQS", DEPTH),
+    ("AWS/Firehose", "DeliveryToS3.DataFreshness"),
+    ("AWS/Firehose", "ThrottledRecords"),
+)
+"""Metrics of the services themselves that the stand-in has."""
 Windows = Literal["rehearsal", "clock"]
 
 
@@ -38,8 +44,8 @@ def install(cloud: Cloud, windows: Windows = "rehearsal") -> Alarms:
 
 
 def handled(namespace: str, metric: str) -> bool:
-    """Whether the stand-in has the metric: the app's own, and of the services the depth of queues."""
-    return not namespace.startswith("AWS/") or (namespace, metric) == ("AWS/SQS", DEPTH)
+    """Whether the stand-in has the metric: the app's own, and of the services SERVICE_METRICS."""
+    return not namespace.startswith("AWS/") or (namespace, metric) in SERVICE_METRICS
 
 
 @dataclass(frozen=True)

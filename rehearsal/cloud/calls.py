@@ -253,4 +253,5 @@ _RESOURCES: dict[str, Callable[[dict[str, Any], Names, str], str]] = {
     "events": _named("events", "Rule", "rule/{}"),
     "athena": _named("athena", "WorkGroup", "workgroup/{}"),
     "scheduler": _named("scheduler", "Name", "schedule/default/{}"),
+    "firehose": _named("firehose", "DeliveryStreamName", "deliverystream/{}"),
 }

@@ -105,6 +105,12 @@ class Cloud:
             return running.clients.get(service, running.identities.administrator)
         return running.clients.get(service, running.identities.role(role_arn))
 
+    def service_client(self, principal: str, service: str, role_arn: str | None = None) -> Any:
+        """A client of `service` for an AWS service that acts in this account (`firehose.amazonaws.com`): under
+        `role_arn`, or by resource policy."""
+        running = self._live()
+        return running.clients.get(service, running.identities.service(principal, role_arn), internal=True)
+
     def spawn(self, where: str, function: Callable[..., None], *args: Any) -> None:
         """Run `function` in the background: the Cloud is busy with `where` meanwhile; an exception is a problem."""
         self._live().work.spawn(where, function, *args)

@@ -40,9 +40,8 @@ ALARM = fields(
 
 def _check(cloud: Account, props: dict[str, Any]) -> Iterator[Finding]:
     if not alarms.handled(props["Namespace"], props["MetricName"]):
-        message = (
-            f"the stand-in has no such metric of {props['Namespace']}; handled: the app's own, AWS/SQS {alarms.DEPTH}"
-        )
+        known = ", ".join(" ".join(metric) for metric in alarms.SERVICE_METRICS)
+        message = f"the stand-in has no such metric of {props['Namespace']}; handled: the app's own, {known}"
         yield Finding("MetricName", props["MetricName"], message)
 
 
