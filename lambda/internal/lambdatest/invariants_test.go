@@ -161,7 +161,7 @@ func (p *pipeline) settled(landed map[string]string) {
 			if r.s("state") == "running" {
 				p.t.Errorf("%s %s is still running", pk, sk)
 			}
-		case strings.HasPrefix(pk, "inbox#") && strings.HasPrefix(sk, "object#"):
+		case strings.HasPrefix(pk, "inbox#") && strings.HasPrefix(sk, "object#") && r.s("state") != "ignored":
 			states[r.s("key")], batchOf[r.s("key")] = r.s("state"), r.s("batch")
 		}
 	}

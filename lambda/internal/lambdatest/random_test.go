@@ -42,7 +42,8 @@ func interleave(t *testing.T, seed uint64) bool {
 	return t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 		p := newPipeline(newWorld(t, "sales.orders", "sales.items", "web.clicks"))
 		s := &stage{pipeline: p, random: rand.New(rand.NewPCG(seed, 0)), landed: map[string]string{}, tokens: map[string]string{},
-			executing: map[string]bool{}, ready: make(chan *actor), done: make(chan *actor)}
+			executing: map[string]bool{}, ready: make(chan *actor), done: make(chan *actor),
+			folders: []string{"files/sales/orders/", "files/sales/items/", "files/web/clicks/"}}
 		for step := range 600 {
 			s.step()
 			if step%10 == 0 {
@@ -68,6 +69,7 @@ type stage struct {
 	actors       []*actor
 	ready, done  chan *actor
 	landed       map[string]string
+	folders      []string
 	redeliver    []events.SQSMessage
 	executing    map[string]bool
 	tokens       map[string]string
@@ -146,7 +148,7 @@ func (s *stage) land() {
 	var records []events.SQSMessage
 	for range 1 + s.random.IntN(5) {
 		s.count++
-		folder := []string{"files/sales/orders/", "files/sales/items/", "files/web/clicks/"}[s.random.IntN(3)]
+		folder := s.folders[s.random.IntN(len(s.folders))]
 		kind := []string{"good", "good", "good", "bad", "block"}[s.random.IntN(5)]
 		key := fmt.Sprintf("%s%s%d.csv", folder, kind, s.count)
 		s.landed[key] = ""

@@ -129,6 +129,12 @@ func (w *world) declare(ids ...string) {
 			Columns: []dataset.Column{{Name: "id", Type: dataset.Bigint, Required: true}}})
 		landing = append(landing, dataset.Landing{Prefix: "files/" + domain + "/" + name + "/", Dataset: id, Source: "Files"})
 	}
+	w.deploy(specs, landing)
+}
+
+// deploy makes a manifest of these declarations the current one.
+func (w *world) deploy(specs []dataset.Spec, landing []dataset.Landing) {
+	w.t.Helper()
 	m, err := dataset.NewManifest(lakeName, specs, landing, nil)
 	must(w.t, err)
 	body := m.Bytes()

@@ -1,0 +1,364 @@
+package lambdatest
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/strata-cdk/strata/lambda/contract"
+	"github.com/strata-cdk/strata/lambda/internal/ledger"
+)
+
+func (s *source) replica() *replica { return s.replications[configARN(s.generation)] }
+
+func (s *source) counted(metric string) int {
+	return strings.Count(s.emitted.String(), `"`+metric+`":`)
+}
+
+// Wrong credentials: a clear state, told once for each failure, and starts that become rarer; the operator's start tries
+// at once.
+func TestFailingReplicationIsResumed(t *testing.T) {
+	s := newSource(newWorld(t))
+	if s.tick(); !slices.Equal(s.replica().asked, []string{"start-replication"}) {
+		t.Fatalf("asked %v", s.replica().asked)
+	}
+	starts := 1
+	fail := func() { s.replica().status, s.replica().reason = "failed", "FATAL: password authentication failed" }
+	fail()
+	for minute := range 70 {
+		answer := s.tick()
+		if answer.Did != "" {
+			starts++
+			fail()
+		}
+		if minute == 0 && (!strings.Contains(answer.Message, "password") || answer.NextTry == "") {
+			t.Errorf("answer = %+v", answer)
+		}
+	}
+	if starts < 6 || starts > 8 {
+		t.Errorf("%d starts in 70 minutes", starts)
+	}
+	if n := s.counted(contract.ReplicationErrors); n != starts {
+		t.Errorf("%d failures were counted, there were %d", n, starts)
+	}
+	if n := s.counted(contract.ReplicationStopped); n != 70 {
+		t.Errorf("it was stopped for 70 ticks, counted were %d", n)
+	}
+	if answer := s.control(contract.ActionStart); answer.Did != "start-replication" {
+		t.Errorf("the operator's start did %q", answer.Did)
+	}
+	s.loading(1)
+	for range 12 {
+		s.tick()
+	}
+	fail()
+	if answer := s.tick(); answer.Did != "resume-processing" {
+		t.Errorf("after it ran for a while: %+v", answer)
+	}
+}
+
+func TestPause(t *testing.T) {
+	s := newSource(newWorld(t))
+	s.tick()
+	for _, action := range []string{contract.ActionStop, contract.ActionReconcile, contract.ActionStop} {
+		if answer := s.control(action); !answer.Paused || s.replica().status != "stopped" {
+			t.Errorf("%s: %+v, DMS says %s", action, answer, s.replica().status)
+		}
+	}
+	if n := s.counted(contract.ReplicationStopped); n != 0 {
+		t.Errorf("a pause was counted %d times", n)
+	}
+	r, err := s.table.Replication(t.Context(), "Erp")
+	if err != nil || !r.Paused || r.PausedAt == "" {
+		t.Errorf("record = %+v, %v", r, err)
+	}
+	if answer := s.control(contract.ActionStart); answer.Paused || s.replica().status != "running" {
+		t.Errorf("start: %+v", answer)
+	}
+	if got := s.replica().asked; !slices.Equal(got, []string{"start-replication", "stop", "start-replication"}) {
+		t.Errorf("asked %v", got)
+	}
+}
+
+// A suspended table does not stop the others, so nobody but the controller would tell.
+func TestSuspendedTable(t *testing.T) {
+	s := newSource(newWorld(t))
+	s.tick()
+	s.loading(1)
+	state := "Table error"
+	s.replica().tables["customers"].TableState = &state
+	for range 2 {
+		if answer := s.tick(); answer.Broken["public.customers"] != "Table error" || answer.Loads[customers] != "loading" {
+			t.Errorf("answer = %+v", answer)
+		}
+	}
+	if n := s.counted(contract.ReplicationTableErrors); n != 2 {
+		t.Errorf("counted %d times in two ticks", n)
+	}
+	delete(s.replica().tables, "customers")
+	for range 12 {
+		s.tick()
+	}
+	r, err := s.table.Replication(t.Context(), "Erp")
+	if err != nil || len(r.Tables) != 1 || r.Tables[0].State != "Table not found in the source" {
+		t.Errorf("record = %+v, %v", r, err)
+	}
+}
+
+func TestLoadWithoutFilesIsRefused(t *testing.T) {
+	s := newSource(newWorld(t))
+	s.tick()
+	s.loading(1)
+	s.completed(1, 7)
+	s.clock = s.clock.Add(time.Minute)
+	_, err := s.controller(&gate{}).Handle(t.Context(), []byte(`{"action": "reconcile"}`))
+	if err == nil || !strings.Contains(err.Error(), "loaded 7 rows, but there is no file") {
+		t.Errorf("got %v", err)
+	}
+	loads, err := s.table.Loads(t.Context(), customers)
+	if err != nil || loads[1].State != ledger.LoadLoading {
+		t.Errorf("load = %+v, %v", loads[1], err)
+	}
+}
+
+// An earlier generation runs on until the next one is loaded, is then stopped, and is deleted if CloudFormation could not.
+func TestEarlierGenerationIsRetired(t *testing.T) {
+	s := newSource(newWorld(t))
+	s.tick()
+	s.raise()
+	old := s.replications[configARN(1)]
+	if answer := s.tick(); len(answer.Retired) != 1 || old.status != "running" || s.replica().status != "running" {
+		t.Errorf("answer = %+v, the old one is %s", answer, old.status)
+	}
+	s.loading(2)
+	s.completed(2, 0)
+	s.tick()
+	if old.status != "stopped" {
+		t.Errorf("the old one is %s", old.status)
+	}
+	s.tick()
+	if s.replications[configARN(1)] == nil {
+		t.Error("it was deleted while a deployment may still be rolled back")
+	}
+	s.clock = s.clock.Add(2 * time.Hour)
+	s.tick()
+	if answer := s.tick(); s.replications[configARN(1)] != nil || len(answer.Retired) != 0 {
+		t.Errorf("answer = %+v, want it gone", answer)
+	}
+}
+
+// generations is a scenario of two generations with a restarted load, in which one caller is killed.
+func (s *source) generations(p *pipeline, step func(name string, act func(*gate) error)) []string {
+	tick := func() {
+		s.clock = s.clock.Add(time.Minute)
+		step("replication", func(g *gate) error {
+			_, err := s.controller(g).Handle(s.t.Context(), []byte(`{"action": "reconcile"}`))
+			return err
+		})
+	}
+	arrive := func(keys ...string) {
+		records := s.wrote(keys...)
+		step("notice", func(g *gate) error { s.noticed(g, records); return nil })
+	}
+	drain := func(request string) {
+		step("dispatch", func(g *gate) error {
+			_, err := s.dispatch(g).Handle(s.t.Context(), []byte(`{"action": "`+request+`"}`))
+			return err
+		})
+		for _, name := range s.machine.running() {
+			p.execute(name, alive)
+		}
+	}
+	tick()
+	tick() // DMS loads nothing before it was started
+	s.loading(1)
+	arrive(loadKey(1, 1)+"@a", changeKey(1, 1))
+	s.clock = s.clock.Add(time.Minute)
+	s.loading(1)
+	arrive(loadKey(1, 1)+"@b", loadKey(1, 2), changeKey(1, 2))
+	drain("drain")
+	s.completed(1, 20)
+	tick()
+	tick()
+	drain("drain")
+	s.raise()
+	tick()
+	tick()
+	s.loading(2)
+	arrive(loadKey(2, 1), changeKey(2, 1), changeKey(1, 3))
+	s.completed(2, 10)
+	tick()
+	drain("sweep")
+	return []string{loadKey(1, 1), loadKey(1, 2), loadKey(2, 1), changeKey(1, 1), changeKey(1, 2), changeKey(1, 3), changeKey(2, 1)}
+}
+
+// TestKillAnywhereInALoad kills each caller before and after its side effects: the next ticks and sweeps must end as if
+// nothing had happened. Each run takes every third effect, from a random one on.
+func TestKillAnywhereInALoad(t *testing.T) {
+	for _, victim := range []string{"replication", "dispatch", "notice"} {
+		t.Run(victim, func(t *testing.T) {
+			points, by := 0, 3
+			if testing.Short() {
+				by = 9
+			}
+			for k := 1 + rand.IntN(by); ; k += by {
+				reached := false
+				for _, after := range []bool{false, true} {
+					reached = killInALoad(t, victim, k, after) || reached
+					if t.Failed() {
+						t.Fatalf("killed %s at call %d, after=%v", victim, k, after)
+					}
+				}
+				if !reached {
+					break
+				}
+				points += 2
+			}
+			t.Logf("%d points", points)
+			if points == 0 {
+				t.Error("the caller makes no mutating call")
+			}
+		})
+	}
+}
+
+func killInALoad(t *testing.T, victim string, k int, after bool) (reached bool) {
+	s := newSource(newWorld(t))
+	p := newPipeline(s.world)
+	left := k // the call to die at, counted over all the victim's invocations
+	landed := s.generations(p, func(name string, act func(*gate) error) {
+		g := &gate{after: after}
+		if name == victim && !reached && left > 0 {
+			g.killAt = left
+		}
+		err := act(g)
+		if name == victim {
+			left -= g.calls
+		}
+		reached = reached || g.dead
+		if err != nil && !g.dead && !errors.Is(err, errKilled) {
+			t.Fatalf("%s: %v", name, err)
+		}
+	})
+	s.tick()
+	p.quiet()
+	s.loadsHold()
+	p.settled(asSet(landed))
+	for g := 1; g <= 2; g++ {
+		if starts := s.replications[configARN(g)]; starts == nil || starts.asked[0] != "start-replication" || slices.Contains(starts.asked[1:], "start-replication") {
+			t.Errorf("generation %d: asked %+v", g, starts)
+		}
+	}
+	return reached
+}
+
+// TestRandomLoads loads, changes and loads anew beside the random interleavings of everything else.
+func TestRandomLoads(t *testing.T) {
+	rounds := 2
+	if testing.Short() {
+		rounds = 1
+	}
+	for range rounds {
+		seed := rand.Uint64()
+		if *seedFlag != 0 {
+			seed = *seedFlag
+		}
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { randomLoads(t, seed) })
+	}
+}
+
+func randomLoads(t *testing.T, seed uint64) {
+	p := newPipeline(newWorld(t))
+	s := newSource(p.world)
+	st := &stage{pipeline: p, random: rand.New(rand.NewPCG(seed, 0)), landed: map[string]string{}, tokens: map[string]string{},
+		executing: map[string]bool{}, ready: make(chan *actor), done: make(chan *actor), folders: []string{"files/sales/orders/"}}
+	landed, written, loaded := map[string]string{}, 0, map[int]bool{}
+	land := func(keys ...string) {
+		for _, k := range keys {
+			key, _, _ := strings.Cut(k, "@")
+			landed[key] = ""
+		}
+		records := s.wrote(keys...)
+		st.spawn("notice", func(g gates) { s.noticed(g("notice"), records) })
+	}
+	act := func() {
+		g := s.generation
+		switch r := st.random.IntN(10); {
+		case r < 3:
+			written++
+			land(changeKey(1+st.random.IntN(g), written))
+		case r < 5 && !loaded[g]:
+			s.loading(g) // anew if it had begun: what is there is superseded
+			for n := range 1 + st.random.IntN(3) {
+				written++
+				land(fmt.Sprintf("%s@%d", loadKey(g, n+1), written))
+			}
+		case r < 7:
+			st.spawn("replication", func(gs gates) {
+				_, _ = s.controller(gs("replication")).Handle(t.Context(), []byte(`{"action": "reconcile"}`))
+			})
+		case r < 8 && s.replica().tables["customers"] != nil && !loaded[g]:
+			loaded[g] = true
+			s.completed(g, 1)
+		case r < 9 && g < 3 && loaded[g]:
+			s.raise()
+		}
+	}
+	for step := range 500 {
+		if st.random.IntN(5) == 0 && len(st.actors) < 6 {
+			s.clock = s.clock.Add(time.Duration(st.random.IntN(90)) * time.Second)
+			act()
+		} else {
+			st.step()
+		}
+		if step%25 == 0 {
+			st.check()
+			s.loadsHold()
+		}
+	}
+	for len(st.actors) > 0 {
+		st.advance()
+	}
+	g := s.generation
+	if !loaded[g] {
+		s.clock = s.clock.Add(time.Minute)
+		s.loading(g)
+		s.arrive(loadKey(g, 1) + "@last")
+		s.completed(g, 1)
+	}
+	s.tick()
+	p.quiet()
+	s.loadsHold()
+	for key := range st.landed {
+		landed[key] = ""
+	}
+	s.accounted(landed)
+	t.Logf("seed %d: %d objects in %d generations, %d executions, %d kills", seed, len(landed), g, len(s.machine.started), st.kills)
+}
+
+// accounted checks that nothing is pending and that every object is claimed, unreadable or ignored with a reason.
+func (s *source) accounted(landed map[string]string) {
+	s.t.Helper()
+	seen := map[string]bool{}
+	for _, r := range s.rows() {
+		if !strings.HasPrefix(r.s("pk"), "inbox#") || !strings.HasPrefix(r.s("sk"), "object#") {
+			continue
+		}
+		seen[r.s("key")] = true
+		switch state := r.s("state"); {
+		case state == ledger.ObjectClaimed || state == ledger.ObjectUnreadable:
+		case state == ledger.ObjectIgnored && strings.Contains(r.s("key"), "erp/") && r.s("reason") != "":
+		default:
+			s.t.Errorf("object %s (%s) is %s: %s", r.s("key"), r.s("version"), state, r.s("reason"))
+		}
+	}
+	for key := range landed {
+		if !seen[key] {
+			s.t.Errorf("object %s is not in the inbox", key)
+		}
+	}
+}
