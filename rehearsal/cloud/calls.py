@@ -19,45 +19,20 @@ READS = (
     "Test", "Validate", "Filter", "Decrypt", "Encrypt", "GenerateDataKey", "AssumeRole", "Select", "Poll", "Simulate",
 )  # fmt: skip
 
-# Operations whose permission has another name than the operation.
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
-PERMISSIONS = {
-    "s3": {
-        "HeadObject": "GetObject", "HeadBucket": "ListBucket", "ListObjects": "ListBucket",
-        "ListObjectsV2": "ListBucket", "ListObjectVersions": "ListBucketVersions", "CopyObject": "PutObject",
-        "CreateMultipartUpload": "PutObject", "UploadPart": "PutObject", "UploadPartCopy": "PutObject",
-        "CompleteMultipartUpload": "PutObject", "DeleteObjects": "DeleteObject",
-        "ListParts": "ListMultipartUploadParts", "ListMultipartUploads": "ListBucketMultipartUploads",
-    },
-    "lambda": {"Invoke": "InvokeFunction", "InvokeAsync": "InvokeFunction"},
-    "sqs": {
-        "SendMessageBatch": "SendMessage", "DeleteMessageBatch": "DeleteMessage",
-        "ChangeMessageVisibilityBatch": "ChangeMessageVisibility",
-    },
-    "sns": {"PublishBatch": "Publish"},
-}  # fmt: skip
-
-# The permission each part of a DynamoDB transaction needs.
-# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
-TRANSACTION_PARTS = {
-    "Put": "PutItem",
-    "Update": "UpdateItem",
-    "Delete": "DeleteItem",
-    "ConditionCheck": "ConditionCheckItem",
-    "Get": "GetItem",
-}
-
 
 @dataclass(frozen=True)
 class Request:
-    """One API call as it arrived. `uses` are the (permission, resource) pairs it needs."""
+    """One API call as it arrived. headers: names in lower case; query: as in the URL."""
 
     service: str
     action: str
     resource: str
     detail: str = ""
     protocol: str = "json"
-    uses: tuple[tuple[str, str], ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
 
     @property
     def mutating(self) -> bool:
@@ -77,6 +52,10 @@ class Names:
         if service == "s3":
             return f"arn:{partition}:s3:::{resource}"
         return f"arn:{partition}:{service}:{self.region}:{self.account}:{resource}"
+
+    def role(self, name: str) -> str:
+        """A role's ARN from its name."""
+        return f"arn:{self.partition or get_partition(self.region)}:iam::{self.account}:role/{name}"
 
 
 def access_key(environ: Mapping[str, Any]) -> str | None:
@@ -109,7 +88,9 @@ def read_request(environ: dict[str, Any], body: bytes, names: Names) -> Request:
         service = "cloudwatch"
     resource = _RESOURCES.get(service, _any)(parameters, names, action)
     detail = _dynamodb_detail(action, parameters) if service == "dynamodb" else ""
-    return Request(service, action, resource, detail, protocol, _uses(service, action, resource, parameters, names))
+    query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
+    headers = {name[5:].replace("_", "-").lower(): str(v) for name, v in environ.items() if name.startswith("HTTP_")}
+    return Request(service, action, resource, detail, protocol, parameters, headers, query, body)
 
 
 def _json(body: bytes) -> dict[str, Any]:
@@ -126,34 +107,16 @@ def _rest(service: str, environ: dict[str, Any], body: bytes) -> tuple[str, dict
     except (HTTPException, NotImplementedError):
         return "Unknown", {}
     found = {name: unquote(str(value)) for name, value in parameters.items()}
-    if service == "s3" and operation.name == "GetObject" and "versionId=" in environ.get("QUERY_STRING", ""):
-        found["VersionId"] = "set"
     if service != "s3":
         found = {**_json(body), **found}
     return operation.name, found
-
-
-def _uses(
-    service: str, action: str, resource: str, parameters: dict[str, Any], names: Names
-) -> tuple[tuple[str, str], ...]:
-    if service == "dynamodb" and action in ("TransactWriteItems", "TransactGetItems"):
-        parts = [next(iter(item.items())) for item in parameters.get("TransactItems", [])]
-        pairs = ((TRANSACTION_PARTS.get(kind, kind), _table(part, names)) for kind, part in parts)
-        return tuple(dict.fromkeys((f"dynamodb:{permission}", table) for permission, table in pairs))
-    if service == "dynamodb" and action in ("BatchWriteItem", "BatchGetItem"):
-        tables = parameters.get("RequestItems", {})
-        return tuple((f"dynamodb:{action}", _table({"TableName": name}, names)) for name in tables)
-    permission = PERMISSIONS.get(service, {}).get(action, action)
-    if service == "s3" and parameters.get("VersionId") and action == "GetObject":
-        permission = "GetObjectVersion"
-    return ((f"{service}:{permission}", resource),)
 
 
 def _any(_parameters: dict[str, Any], _names: Names, _action: str) -> str:
     return "*"
 
 
-def _table(parameters: dict[str, Any], names: Names) -> str:
+def table_arn(parameters: dict[str, Any], names: Names) -> str:
     name = str(parameters.get("TableName", "*"))
     base = name if name.startswith("arn:") else names.arn("dynamodb", f"table/{name}")
     return f"{base}/index/{parameters['IndexName']}" if parameters.get("IndexName") else base
@@ -161,11 +124,11 @@ def _table(parameters: dict[str, Any], names: Names) -> str:
 
 def _dynamodb(parameters: dict[str, Any], names: Names, _action: str) -> str:
     if "TransactItems" in parameters:
-        tables = {_table(part, names) for item in parameters["TransactItems"] for part in item.values()}
+        tables = {table_arn(part, names) for item in parameters["TransactItems"] for part in item.values()}
         return ",".join(sorted(tables))
     if "RequestItems" in parameters:
-        return ",".join(sorted(_table({"TableName": name}, names) for name in parameters["RequestItems"]))
-    return _table(parameters, names) if "TableName" in parameters else "*"
+        return ",".join(sorted(table_arn({"TableName": name}, names) for name in parameters["RequestItems"]))
+    return table_arn(parameters, names) if "TableName" in parameters else "*"
 
 
 def _key(values: dict[str, Any]) -> str:
@@ -229,6 +192,13 @@ def _lambda(parameters: dict[str, Any], names: Names, _action: str) -> str:
     return name if name.startswith("arn:") else names.arn("lambda", f"function:{name}")
 
 
+def _athena(parameters: dict[str, Any], names: Names, _action: str) -> str:
+    """Operations on an execution are decided on its workgroup, which the execution knows."""
+    if "QueryExecutionId" in parameters:
+        return names.arn("athena", f"execution/{parameters['QueryExecutionId']}")
+    return names.arn("athena", f"workgroup/{parameters.get('WorkGroup') or 'primary'}")
+
+
 def _named(service: str, field_name: str, form: str) -> Callable[[dict[str, Any], Names, str], str]:
     def resource(parameters: dict[str, Any], names: Names, _action: str) -> str:
         value = parameters.get(field_name)
@@ -251,7 +221,9 @@ _RESOURCES: dict[str, Callable[[dict[str, Any], Names, str], str]] = {
     "kms": _named("kms", "KeyId", "key/{}"),
     "secretsmanager": _named("secretsmanager", "SecretId", "secret:{}"),
     "events": _named("events", "Rule", "rule/{}"),
-    "athena": _named("athena", "WorkGroup", "workgroup/{}"),
-    "scheduler": _named("scheduler", "Name", "schedule/default/{}"),
+    "athena": _athena,
     "firehose": _named("firehose", "DeliveryStreamName", "deliverystream/{}"),
+    "dms": _named("dms", "ReplicationConfigArn", "replication-config:{}"),
+    "ssm": _named("ssm", "Name", "parameter/{}"),
+    "scheduler": _named("scheduler", "Name", "schedule/default/{}"),
 }

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from rehearsal.cloud.enforcement import Denial, Denials
 from rehearsal.cloud.faults import Faults
 from rehearsal.cloud.gateway import Uses
+from rehearsal.cloud.identities import Credentials
 from rehearsal.cloud.running import Running
 from rehearsal.cloud.work import IdleTimeout, InternalErrors, Problem
 
@@ -38,7 +40,8 @@ class Cloud:
     their timeouts, or TimeoutSeconds. `scaled_environment` names Lambda environment variables in seconds that the app
     compares with such timers: their values are divided too, rounded up, at least 1. `jobs`: `warm` shares one Spark
     worker between runs (one run at a time), `process` starts one per run. `schedules`: `manual` (they fire only
-    through `fire_schedule`) or `tick`. One Cloud at a time per process.
+    through `fire_schedule`) or `tick`. `enforce`: whether calls made under roles are refused where the deployed
+    policies do not allow them. One Cloud at a time per process.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Cloud:
         jobs: Literal["warm", "process"] = "warm",
         schedules: Literal["manual", "tick"] = "manual",
         scaled_environment: Iterable[str] = (),
+        enforce: bool = False,
     ):
         if speed < 1:
             raise ValueError(f"speed={speed!r}: must be 1 or more")
@@ -58,9 +62,11 @@ class Cloud:
         self.account, self.region, self.speed = account, region, speed
         self.jobs, self.schedules = jobs, schedules
         self.scaled_environment = tuple(scaled_environment)
+        self.enforce = enforce
         self.endpoint = ""
         self.faults = Faults()
         self._uses = Uses()
+        self._denials = Denials()
         self._parts: list[Part] = []
         self._running: Running | None = None
         self._problems: list[Problem] = []
@@ -68,7 +74,7 @@ class Cloud:
     def start(self) -> Cloud:
         """Start the endpoint. Raises RuntimeError when another Cloud runs in this process."""
         self.workdir.mkdir(parents=True, exist_ok=True)
-        self._running = Running(self, self._uses)
+        self._running = Running(self, self._uses, self._denials)
         self.endpoint = self._running.clients.endpoint
         for part in self._parts:
             part.start()
@@ -105,11 +111,15 @@ class Cloud:
             return running.clients.get(service, running.identities.administrator)
         return running.clients.get(service, running.identities.role(role_arn))
 
-    def service_client(self, principal: str, service: str, role_arn: str | None = None) -> Any:
+    def client_of(self, service: str, access_key: str) -> Any:
+        """A boto3 client that acts in the session of a caller the gateway knows."""
+        return self._live().clients.get(service, Credentials(access_key, "of-the-session", "of-the-session"))
+
+    def service_client(self, principal: str, service: str, role_arn: str | None = None, source: str = "") -> Any:
         """A client of `service` for an AWS service that acts in this account (`firehose.amazonaws.com`): under
-        `role_arn`, or by resource policy."""
+        `role_arn`, or by resource policy. source: the ARN of the resource it acts for (aws:SourceArn)."""
         running = self._live()
-        return running.clients.get(service, running.identities.service(principal, role_arn), internal=True)
+        return running.clients.get(service, running.identities.service(principal, role_arn, source), internal=True)
 
     def spawn(self, where: str, function: Callable[..., None], *args: Any) -> None:
         """Run `function` in the background: the Cloud is busy with `where` meanwhile; an exception is a problem."""
@@ -139,7 +149,8 @@ class Cloud:
                 return
             now = time.monotonic()
             if now >= deadline:
-                raise IdleTimeout(timeout, busy or ["something moved at every look"])
+                refused = [f"refused: {denial}" for denial in self.denials]
+                raise IdleTimeout(timeout, [*(busy or ["something moved at every look"]), *refused])
             if on_progress and now - told >= 1:
                 told = now
                 on_progress(busy)
@@ -180,8 +191,13 @@ class Cloud:
 
     @property
     def uses(self) -> list[Use]:
-        """(role ARN or service principal, `service:Permission`, resource, count) of every call made under a role."""
+        """(role ARN or service principal, `service:Permission`, resource, count) of every permitted use."""
         return self._uses.rows()
+
+    @property
+    def denials(self) -> list[Denial]:
+        """Every denial so far, each once: which role may not do what on which resource, and why."""
+        return self._denials.rows()
 
     @property
     def problems(self) -> list[Problem]:

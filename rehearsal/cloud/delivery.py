@@ -9,11 +9,11 @@ import json
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from rehearsal.cloud.queues import Queues
 from rehearsal.cloud.work import Work
 
 # Answers that are not retried: the target is not there, or may not be called.
@@ -35,8 +35,8 @@ TEMPLATED = {
     "lambda": "invoke", "states": "startExecution", "sns": "publish", "sqs": "sendMessage", "events": "putEvents",
 }  # fmt: skip
 
-# (service, role or None) → boto3 client acting for the principal
-Clients = Callable[[str, str | None], Any]
+# (service, role or None, ARN of the rule or schedule it acts for) → boto3 client acting for the principal
+Clients = Callable[[str, str | None, str], Any]
 
 
 class Undeliverable(Exception):
@@ -46,22 +46,13 @@ class Undeliverable(Exception):
 class Delivery:
     """Calls targets in the background for one service, under the target's role or by resource policy."""
 
-    def __init__(self, speed: float, clients: Clients, queues: Queues, work: Work):
-        self._speed, self._clients, self._queues, self._work = speed, clients, queues, work
+    def __init__(self, speed: float, clients: Clients, work: Work):
+        self._speed, self._clients, self._work = speed, clients, work
 
     def deliver(self, rule_arn: str, target: dict[str, Any], payload: str, event: dict[str, Any]) -> None:
         """Deliver in the background, with the target's retry policy and dead-letter queue."""
         where = f"event {event['detail-type']} → {target['Arn'].split(':', 5)[-1]}"
         self._work.spawn(where, self._attempt, where, rule_arn, target, payload, event, 0, time.monotonic())
-
-    def send_text(self, arn: str, text: str) -> None:
-        """Send a failed asynchronous event to a queue or topic. Raises Undeliverable for any other."""
-        if ":sqs:" in arn:
-            self._queues.send(arn, text)
-        elif ":sns:" in arn:
-            self._clients("sns", None).publish(TopicArn=arn, Message=text)
-        else:
-            raise Undeliverable(f"destination {arn}: only queues and topics are modelled")
 
     def _attempt(
         self,
@@ -75,7 +66,7 @@ class Delivery:
     ) -> None:
         policy = target.get("RetryPolicy") or {}
         try:
-            self._call(target, payload, event)
+            self._call(rule_arn, target, payload, event)
             return
         except ClientError as error:
             code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
@@ -92,23 +83,24 @@ class Delivery:
             arguments = (where, rule_arn, target, payload, event, retries + 1, began)
             self._work.later(pause, f"{where} (retry {retries + 1} after {code})", self._attempt, *arguments)
 
-    def _call(self, target: dict[str, Any], payload: str, event: dict[str, Any]) -> None:
+    def _call(self, rule_arn: str, target: dict[str, Any], payload: str, event: dict[str, Any]) -> None:
         arn, role = target["Arn"], target.get("RoleArn")
-        service, resource = arn.split(":", 5)[2], arn.split(":", 5)[5]
+        service = arn.split(":", 5)[2]
         if service == "lambda":
-            self._clients("lambda", role).invoke(FunctionName=arn, InvocationType="Event", Payload=payload)
+            self._clients("lambda", role, rule_arn).invoke(FunctionName=arn, InvocationType="Event", Payload=payload)
         elif service == "states":
-            self._clients("stepfunctions", role).start_execution(stateMachineArn=arn, input=payload)
+            self._clients("stepfunctions", role, rule_arn).start_execution(stateMachineArn=arn, input=payload)
         elif service == "sns":
-            self._clients("sns", role).publish(TopicArn=arn, Message=payload)
+            self._clients("sns", role, rule_arn).publish(TopicArn=arn, Message=payload)
         elif service == "sqs":
             group = (target.get("SqsParameters") or {}).get("MessageGroupId")
-            client = self._clients("sqs", role)
-            url = f"{client.meta.endpoint_url}/{arn.split(':')[4]}/{resource}"
-            client.send_message(QueueUrl=url, MessageBody=payload, **({"MessageGroupId": group} if group else {}))
+            settings = {"MessageGroupId": group} if group else {}
+            send_message(self._clients("sqs", role, rule_arn), arn, payload, **settings)
         elif service == "events":
             entry = {"Source": event["source"], "DetailType": event["detail-type"], "EventBusName": arn}
-            self._clients("events", role).put_events(Entries=[{**entry, "Detail": json.dumps(event["detail"])}])
+            self._clients("events", role, rule_arn).put_events(
+                Entries=[{**entry, "Detail": json.dumps(event["detail"])}]
+            )
         else:
             raise Undeliverable(f"target {arn}: only Lambda, Step Functions, SNS, SQS and event buses are modelled")
 
@@ -134,7 +126,18 @@ class Delivery:
         }
         if condition:
             attributes["EXHAUSTED_RETRY_CONDITION"] = condition
-        self._queues.send(letters, json.dumps(event), attributes=attributes)
+        # A schedule's dead letters go under its role, a rule's by the policy of the queue.
+        # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
+        role = target.get("RoleArn") if ":scheduler:" in rule_arn else None
+        values = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
+        with suppress(ClientError):  # a letter that may not be sent is lost, and the denial recorded
+            send_message(self._clients("sqs", role, rule_arn), letters, json.dumps(event), MessageAttributes=values)
+
+
+def send_message(sqs: Any, arn: str, body: str, **settings: Any) -> None:
+    """Send to a queue known by its ARN."""
+    account, name = arn.split(":")[4:6]
+    sqs.send_message(QueueUrl=f"{sqs.meta.endpoint_url}/{account}/{name}", MessageBody=body, **settings)
 
 
 def _origin(arn: str, target: str, event: dict[str, Any]) -> dict[str, str]:

@@ -22,9 +22,9 @@ from typing import Any
 from moto.awslambda.models import LambdaBackend, LambdaFunction, lambda_backends
 from moto.core.exceptions import JsonRESTError
 
+from rehearsal.cloud.enforcement import Denial, Enforcement
 from rehearsal.cloud.faults import Caller, Faults
-from rehearsal.cloud.gateway import Uses
-from rehearsal.cloud.identities import Identities
+from rehearsal.cloud.identities import Credentials, Identities
 from rehearsal.cloud.logs import Logs
 from rehearsal.cloud.repairs import Repairs
 from rehearsal.cloud.runtime import Instance, Invocation, RuntimeApi, failure
@@ -33,8 +33,8 @@ from rehearsal.cloud.work import Work
 RETRIES = 2
 RETRY_SECONDS = (60, 120)  # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
 
-# (queue or topic ARN, text): sends a failed asynchronous event on
-SendOn = Callable[[str, str], None]
+# (session of the function's role, queue or topic ARN, text): sends a failed asynchronous event on
+SendOn = Callable[[Credentials, str, str], None]
 
 
 class TooManyRequests(JsonRESTError):
@@ -44,6 +44,16 @@ class TooManyRequests(JsonRESTError):
 
     def __init__(self) -> None:
         super().__init__("TooManyRequestsException", "Rate Exceeded.")
+
+
+class KmsAccessDenied(JsonRESTError):
+    """The function's role may not decrypt its environment."""
+
+    code = 502
+
+    def __init__(self, denial: Denial) -> None:
+        text = "Lambda was unable to decrypt the environment variables because KMS access was denied. "
+        super().__init__("KMSAccessDeniedException", f"{text}Please check the function's KMS key settings. {denial}")
 
 
 class Functions:
@@ -60,7 +70,7 @@ class Functions:
         scaled_environment: Iterable[str],
         identities: Identities,
         faults: Faults,
-        uses: Uses,
+        enforcement: Enforcement,
         logs: Logs,
         send_on: SendOn,
         work: Work,
@@ -69,7 +79,7 @@ class Functions:
         self._backend: LambdaBackend = lambda_backends[account][region]
         self._region, self._workdir, self._endpoint = region, workdir, endpoint
         self._speed, self._scaled = speed, tuple(scaled_environment)
-        self._identities, self._faults, self._uses = identities, faults, uses
+        self._identities, self._faults, self._enforcement = identities, faults, enforcement
         self._logs, self._send_on, self._work = logs, send_on, work
         self._runtime = RuntimeApi()
         self._lock = threading.Lock()
@@ -159,7 +169,8 @@ class Functions:
                 f"function {function.function_name}: runtime {function.run_time!r}; only provided.al2023 is run"
             )
         name = function.function_name
-        keys = self._identities.session("lambda", name, function.role)
+        keys = self._session(function)
+        self._decrypt_environment(function, keys)
         code = self._unpack(function)
         scratch = self._workdir / "lambda" / name
         scratch.mkdir(parents=True, exist_ok=True)
@@ -191,6 +202,18 @@ class Functions:
             self._all[keys.access_key] = instance
         return instance
 
+    def _decrypt_environment(self, function: LambdaFunction, keys: Credentials) -> None:
+        """Lambda decrypts the environment under a customer key with the function's role.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html
+        """
+        caller = Caller("lambda", function.function_name, keys.access_key, function.role)
+        context = {"aws:lambda:FunctionArn": function.function_arn}
+        key = function.kms_key_arn if function.environment_vars else None
+        denial = self._enforcement.check(caller, self._enforcement.encryption.use("lambda", key, "Decrypt", context))
+        if denial:
+            raise KmsAccessDenied(denial)
+
     def _scale(self, name: str, value: str) -> str:
         return str(max(1, math.ceil(float(value) / self._speed))) if name in self._scaled else value
 
@@ -214,9 +237,9 @@ class Functions:
         lines = [f"START RequestId: {invocation.id} Version: {function.version}", *text.splitlines()]
         lines += [f"END RequestId: {invocation.id}", f"{report}{function.memory_size} MB"]
         group = log_group(function)
-        self._logs.write(group, instance.stream, lines)
-        resource = f"{self._backend.region_name}:log-group:{group}"
-        self._uses.add(function.role, "logs:PutLogEvents", resource)
+        caller = Caller("lambda", function.function_name, instance.keys.access_key, function.role)
+        if self._enforcement.may_log(caller, group, instance.stream):
+            self._logs.write(group, instance.stream, lines)
 
     @property
     def _invoke_method(self) -> Callable[..., bytes]:
@@ -251,9 +274,12 @@ class Functions:
             context = {"functionArn": function.function_arn, "condition": "RetriesExhausted"}
             record = {"version": "1.0", "requestContext": {**context, "approximateInvokeCount": retries + 1}}
             record |= {"requestPayload": json.loads(payload), "responsePayload": json.loads(answer)}
-            self._send_on(destination, json.dumps(record))
+            self._send_on(self._session(function), destination, json.dumps(record))
         if letters := getattr(function, "dead_letter_target", None):
-            self._send_on(letters, payload.decode())
+            self._send_on(self._session(function), letters, payload.decode())
+
+    def _session(self, function: LambdaFunction) -> Credentials:
+        return self._identities.session("lambda", function.function_name, function.role)
 
     @staticmethod
     def _keep_logging(repairs: Repairs) -> None:

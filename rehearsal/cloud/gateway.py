@@ -18,8 +18,9 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import ThreadedWSGIServer
 
 from rehearsal.cloud.calls import Names, Request, access_key, read_request
+from rehearsal.cloud.enforcement import Denial, Enforcement
 from rehearsal.cloud.faults import Caller, Faults
-from rehearsal.cloud.identities import Identities
+from rehearsal.cloud.identities import Identities, set_current_caller
 from rehearsal.cloud.work import Work
 
 # moto checks, then writes, without a lock: requests of these services are performed one at a time, as the services
@@ -46,8 +47,9 @@ class Uses:
 class Gateway:
     """WSGI application around moto's own."""
 
-    def __init__(self, names: Names, identities: Identities, faults: Faults, uses: Uses, work: Work):
-        self._names, self._identities, self._faults, self._uses, self._work = names, identities, faults, uses, work
+    def __init__(self, names: Names, identities: Identities, faults: Faults, enforcement: Enforcement, work: Work):
+        self._names, self._identities, self._faults = names, identities, faults
+        self._enforcement, self._work = enforcement, work
         self._moto = _Dispatcher(_backend_app)
         self._locks = {service: threading.RLock() for service in SERIAL_SERVICES}
         self.on_kill: Callable[[Caller, bool], None] = lambda _caller, _process: None
@@ -63,9 +65,9 @@ class Gateway:
         if dead := self._faults.dead(caller.session):
             text = f"{caller.kind} {caller.name} was killed at {dead}"
             return _answer(start_response, request, "403 Forbidden", "CallerKilled", text)
-        if caller.kind != "administrator":
-            for permission, resource in request.uses:
-                self._uses.add(caller.role, permission, resource)
+        set_current_caller(caller.session)
+        if denial := self._enforcement.request(caller, request):
+            return _refuse(start_response, request, denial, self._enforcement.session_arn(caller))
         if not request.mutating:
             return self._perform(request, environ, start_response)
         self._work.touch()
@@ -146,6 +148,21 @@ def _read_body(environ: dict[str, Any]) -> bytes:
     return environ["wsgi.input"].read(int(length)) if length else b""
 
 
+def _refuse(start_response: Any, request: Request, denial: Denial, who: str) -> list[bytes]:
+    """A denial in the words and the form of the service.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+    """
+    text = f"User: {who} is not authorized to perform: {denial.action} on resource: {denial.resource}: {denial.reason}"
+    if request.protocol == "rest-xml":
+        return _answer(start_response, request, "403 Forbidden", "AccessDenied", text)
+    if request.protocol == "query":
+        code = "AuthorizationError" if request.service == "sns" else "AccessDenied"
+        return _answer(start_response, request, "403 Forbidden", code, text)
+    status = "403 Forbidden" if request.protocol == "rest-json" else "400 Bad Request"
+    return _answer(start_response, request, status, "AccessDeniedException", text)
+
+
 def _answer(start_response: Any, request: Request, status: str, code: str, text: str) -> list[bytes]:
     """An error in the form the service's protocol has."""
     number = str(uuid.uuid4())
@@ -161,5 +178,7 @@ def _answer(start_response: Any, request: Request, status: str, code: str, text:
         body = json.dumps({"__type": code, "message": text})
     data = body.encode()
     headers = [("Content-Type", kind), ("Content-Length", str(len(data))), ("x-amzn-ErrorType", code)]
+    if request.service == "sqs" and request.protocol == "json" and code == "AccessDeniedException":
+        headers.append(("x-amzn-query-error", "AccessDenied;Sender"))  # what the SDKs call the error
     start_response(status, [*headers, ("x-amzn-RequestId", number)])
     return [data]

@@ -16,6 +16,7 @@ from moto.core.utils import utcnow
 from moto.glue.models import FakeJob, FakeJobRun, GlueBackend, glue_backends
 from moto.glue.responses import GlueResponse
 
+from rehearsal.cloud.enforcement import Enforcement
 from rehearsal.cloud.faults import Caller, Faults
 from rehearsal.cloud.identities import Credentials, Identities
 from rehearsal.cloud.logs import Logs
@@ -53,6 +54,7 @@ class Jobs:
         emit: Emit,
         identities: Identities,
         faults: Faults,
+        enforcement: Enforcement,
         logs: Logs,
         work: Work,
         repairs: Repairs,
@@ -61,6 +63,7 @@ class Jobs:
         self._account, self._region, self._workdir, self._endpoint = account, region, workdir, endpoint
         self._runner, self._make_client, self._emit = runner, make_client, emit
         self._identities, self._faults, self._logs, self._work = identities, faults, logs, work
+        self._enforcement = enforcement
         self._lock = threading.Lock()
         self._sessions: dict[str, str] = {}
         self._repair(repairs)
@@ -156,7 +159,7 @@ class Jobs:
             self._finish(job, run, Outcome("FAILED", "LAUNCH ERROR | the rehearsal could not run the job"))
             raise
         finally:
-            self._write_logs(folder, run)
+            self._write_logs(folder, job, run, Caller("job", job.name, keys.access_key, role))
         if (call := self._faults.dead(keys.access_key)) and outcome.state == "SUCCEEDED":
             outcome = Outcome("FAILED", f"killed at {call}")
         self._finish(job, run, outcome)
@@ -211,19 +214,25 @@ class Jobs:
         """
         prefix = (run.arguments or {}).get("--custom-logGroup-prefix") or LOG_GROUPS
         name = run.security_configuration or job.security_configuration
-        if not name:
-            return prefix
-        encryption = self._backend.get_security_configuration(name).configuration.get("CloudWatchEncryption") or {}
-        if encryption.get("CloudWatchEncryptionMode", "DISABLED") == "DISABLED":
+        if not self._encrypts_logs(name):
             return prefix
         return f"{prefix}/{name}-role/{job.role.rsplit('/', 1)[-1]}"
 
-    def _write_logs(self, folder: Path, run: FakeJobRun) -> None:
+    def _encrypts_logs(self, security_configuration: str | None) -> bool:
+        if not security_configuration:
+            return False
+        configuration = self._backend.get_security_configuration(security_configuration).configuration
+        encryption = configuration.get("CloudWatchEncryption") or {}
+        return encryption.get("CloudWatchEncryptionMode", "DISABLED") != "DISABLED"
+
+    def _write_logs(self, folder: Path, job: FakeJob, run: FakeJobRun, caller: Caller) -> None:
+        encrypts = self._encrypts_logs(run.security_configuration or job.security_configuration)
         for name, stream in (("stdout", "output"), ("stderr", "error")):
             path = folder / name
             if path.exists():
-                lines = path.read_text("utf-8", "replace").splitlines()
-                self._logs.write(f"{run.log_groups}/{stream}", run.job_run_id, lines)
+                lines, group = path.read_text("utf-8", "replace").splitlines(), f"{run.log_groups}/{stream}"
+                if lines and self._enforcement.may_log(caller, group, run.job_run_id, encrypts):
+                    self._logs.write(group, run.job_run_id, lines)
 
 
 def unsupported(job: FakeJob) -> list[str]:

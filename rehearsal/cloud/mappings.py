@@ -17,8 +17,10 @@ from moto.awslambda.models import EventSourceMapping, LambdaBackend, LambdaFunct
 from moto.events.models import EventPattern
 from moto.sqs.models import Message, Queue
 
+from rehearsal.cloud.enforcement import Enforcement
+from rehearsal.cloud.faults import Caller
 from rehearsal.cloud.functions import Functions
-from rehearsal.cloud.gateway import Uses
+from rehearsal.cloud.needs import Need
 from rehearsal.cloud.queues import Queues
 from rehearsal.cloud.repairs import Repairs
 from rehearsal.cloud.work import Work
@@ -37,15 +39,16 @@ class Mappings:
         speed: float,
         queues: Queues,
         functions: Functions,
-        uses: Uses,
+        enforcement: Enforcement,
         work: Work,
         repairs: Repairs,
     ):
         self._backend: LambdaBackend = lambda_backends[account][region]
         self._region, self._speed = region, speed
-        self._queues, self._functions, self._uses, self._work = queues, functions, uses, work
+        self._queues, self._functions, self._enforcement, self._work = queues, functions, enforcement, work
         self._lock = threading.Lock()
         self._under_way: Counter[str] = Counter()
+        self._refused_until: dict[str, float] = {}
         self._detach(repairs)
 
     def start(self) -> None:
@@ -89,6 +92,8 @@ class Mappings:
         with self._lock:
             if self._under_way[mapping.uuid] >= limit:
                 return
+        if not self._queues.waiting(mapping.event_source_arn).get("visible") or not self._may_poll(mapping, queue):
+            return
         window = float(mapping.max_batch_window or 0) / self._speed
         taken_at = time.time()
         messages = self._queues.take(mapping.event_source_arn, mapping.batch_size)
@@ -99,14 +104,28 @@ class Mappings:
         where = f"batch of {queue.name} for {mapping.function_arn.rsplit(':', 1)[-1]}"
         self._work.thread(where, self._run, mapping, queue, messages, taken_at, window)
 
+    def _may_poll(self, mapping: EventSourceMapping, queue: Queue) -> bool:
+        """Lambda polls under the role of the function.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+        """
+        if time.monotonic() < self._refused_until.get(mapping.uuid, 0):
+            return False
+        function = self._functions.find(mapping.function_arn)
+        names = ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
+        wanted = [Need(f"sqs:{name}", queue.queue_arn) for name in names]
+        wanted += self._enforcement.encryption.queue(queue.queue_arn, "Decrypt")
+        if self._enforcement.check(Caller("lambda", function.function_name, "", function.role), wanted) is None:
+            return True
+        self._refused_until[mapping.uuid] = time.monotonic() + 1
+        return False
+
     def _run(
         self, mapping: EventSourceMapping, queue: Queue, messages: list[Message], taken_at: float, window: float
     ) -> None:
         try:
             self._fill(mapping, messages, taken_at + window)
             function = self._functions.find(mapping.function_arn)
-            for permission in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes"):
-                self._uses.add(function.role, f"sqs:{permission}", queue.queue_arn)
             chosen = [m for m in messages if _passes(mapping, m)]
             failed = self._invoke(mapping, function, queue, chosen) if chosen else set()
             for message in messages:

@@ -115,6 +115,14 @@ class Queues:
                 _filter_message_attributes(message, message_attribute_names or [])
             return found
 
+        def set_attributes(queue: Queue, attributes: dict[str, Any], now: float | None = None) -> None:
+            """Stock moto forgets the queue's policy whenever another attribute is set."""
+            policy = getattr(queue, "_policy_json", None)
+            stock_set(queue, attributes, now)
+            if "Policy" not in attributes and policy is not None:
+                queue._policy_json = policy
+
+        stock_set = repairs.replace(Queue, "_set_attributes", set_attributes)
         repairs.replace(Message, "change_visibility", change_visibility)
         repairs.replace(Message, "delay", delay)
         repairs.replace(Message, "visible", property(lambda message: unix_time_millis() >= message.visible_at))

@@ -6,20 +6,23 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
 from moto.core.base_backend import BackendDict
 from moto.core.config import default_user_config
 
 from rehearsal.cloud.calls import Names
 from rehearsal.cloud.catalog import repair_catalog
 from rehearsal.cloud.clients import Clients
-from rehearsal.cloud.delivery import Delivery
+from rehearsal.cloud.delivery import Delivery, Undeliverable, send_message
+from rehearsal.cloud.enforcement import Denials, Enforcement
 from rehearsal.cloud.events import Events
 from rehearsal.cloud.faults import Caller
 from rehearsal.cloud.functions import Functions
 from rehearsal.cloud.gateway import Gateway, Server, Uses
-from rehearsal.cloud.identities import Identities
+from rehearsal.cloud.identities import Credentials, Identities
 from rehearsal.cloud.items import repair_transactions
 from rehearsal.cloud.jobs import Jobs
 from rehearsal.cloud.logs import Logs
@@ -42,23 +45,25 @@ class Running:
 
     _only_one = threading.Lock()
 
-    def __init__(self, cloud: Cloud, uses: Uses):
+    def __init__(self, cloud: Cloud, uses: Uses, denials: Denials):
         if not self._only_one.acquire(blocking=False):
             raise RuntimeError("another Cloud runs in this process: moto's state is shared, so stop it first")
         self.repairs = Repairs()
         try:
-            self._build(cloud, uses)
+            self._build(cloud, uses, denials)
         except BaseException:
             self.repairs.undo()
             self._only_one.release()
             raise
 
-    def _build(self, cloud: Cloud, uses: Uses) -> None:
+    def _build(self, cloud: Cloud, uses: Uses, denials: Denials) -> None:
         account, region, speed, faults = cloud.account, cloud.region, cloud.speed, cloud.faults
         self._configure_moto(account)
         self.work = work = Work()
         repairs = self.repairs
         self.identities = identities = Identities()
+        names = Names(account, region)
+        self.enforcement = enforcement = Enforcement(names, identities, denials, uses.add, cloud.enforce)
         self.clients = clients = Clients(region)
         self.logs = logs = Logs(account, region)
         self.queues = queues = Queues(account, region, speed, repairs)
@@ -66,17 +71,28 @@ class Running:
         repair_transactions(repairs)
         repair_sessions(identities, repairs)
 
-        def service_clients(principal: str) -> Callable[[str, str | None], Any]:
-            return lambda service, role: clients.get(service, identities.service(principal, role), internal=True)
+        def service_clients(principal: str) -> Callable[[str, str | None, str], Any]:
+            return lambda service, role, source: clients.get(
+                service, identities.service(principal, role, source), internal=True
+            )
 
-        by_rule = Delivery(speed, service_clients("events.amazonaws.com"), queues, work)
-        by_schedule = Delivery(speed, service_clients("scheduler.amazonaws.com"), queues, work)
+        by_rule = Delivery(speed, service_clients("events.amazonaws.com"), work)
+        by_schedule = Delivery(speed, service_clients("scheduler.amazonaws.com"), work)
         self.events = events = Events(account, region, by_rule, repairs)
         self.schedules = Schedules(account, region, speed, events, by_schedule, work)
         self.storage = Storage(account, events.emit, work.problem, repairs)
 
         def emit(source: str, kind: str, detail: dict[str, Any], resources: list[str] | None = None) -> None:
             events.emit(events.service_event(source, kind, detail, resources))
+
+        def send_on(keys: Credentials, arn: str, text: str) -> None:
+            """A function's failed asynchronous event goes on under its role."""
+            service = {"sqs": "sqs", "sns": "sns"}.get(arn.split(":")[2])
+            if service is None:
+                raise Undeliverable(f"destination {arn}: only queues and topics are modelled")
+            client = clients.make(service, keys)
+            with suppress(ClientError):  # as in the service, it is lost, and the denial recorded
+                send_message(client, arn, text) if service == "sqs" else client.publish(TopicArn=arn, Message=text)
 
         self.functions = functions = Functions(
             account,
@@ -87,13 +103,13 @@ class Running:
             scaled_environment=cloud.scaled_environment,
             identities=identities,
             faults=faults,
-            uses=uses,
+            enforcement=enforcement,
             logs=logs,
-            send_on=by_rule.send_text,
+            send_on=send_on,
             work=work,
             repairs=repairs,
         )
-        self.mappings = Mappings(account, region, speed, queues, functions, uses, work, repairs)
+        self.mappings = Mappings(account, region, speed, queues, functions, enforcement, work, repairs)
         self.machines = StateMachines(account, region, speed, clients.make, emit, identities, work, repairs)
         folder = cloud.workdir / "spark"
         self.runner: Runner = SharedWorker(folder) if cloud.jobs == "warm" else ProcessPerRun(folder)
@@ -107,11 +123,12 @@ class Running:
             emit=emit,
             identities=identities,
             faults=faults,
+            enforcement=enforcement,
             logs=logs,
             work=work,
             repairs=repairs,
         )
-        gateway = Gateway(Names(account, region), identities, faults, uses, work)
+        gateway = Gateway(names, identities, faults, enforcement, work)
         gateway.on_kill = self._kill
         self.server = Server(gateway)
         clients.endpoint = f"http://127.0.0.1:{self.server.port}"

@@ -82,7 +82,8 @@ class StateMachines:
                 return known
             session = self._sessions.get((execution_arn, role))
             if session is None:
-                session = self._identities.session("execution", execution_arn.split(":", 6)[6], role)
+                machine = execution_arn.rpartition(":")[0].replace(":execution:", ":stateMachine:")
+                session = self._identities.session("execution", execution_arn.split(":", 6)[6], role, machine)
                 self._sessions[execution_arn, role] = session
         made = self._make_client(service, session)
         with self._lock:

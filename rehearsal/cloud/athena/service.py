@@ -19,6 +19,7 @@ from rehearsal.cloud.athena.failure import QueryFailed, ScanLimit
 from rehearsal.cloud.athena.responses import install_responses
 from rehearsal.cloud.athena.states import CANCELLED, FAILED, QUEUED, RUNNING, SUCCEEDED, InvalidRequest
 from rehearsal.cloud.athena.tables import Catalog, split
+from rehearsal.cloud.identities import current_caller
 from rehearsal.cloud.repairs import Repairs
 
 if TYPE_CHECKING:
@@ -38,11 +39,12 @@ def install(cloud: Cloud) -> Athena:
 
 @dataclass
 class Running:
-    """What the service knows of one execution besides what moto keeps."""
+    """What the service knows of one execution besides what moto keeps. caller: the access key of who asked."""
 
     question: Question
     location: str
     encryption: dict[str, Any]
+    caller: str
     reason: str = ""
     category: int = 0
     answer: Answer | None = None
@@ -137,14 +139,15 @@ class Athena:
             if running.cancelled:
                 connection.interrupt()
 
-        catalog = Catalog(self._cloud.client("glue"), self._cloud.client("s3"))
+        glue, s3 = (self._cloud.client_of(service, running.caller) for service in ("glue", "s3"))
+        catalog = Catalog(glue, s3)
         answer = run(running.question, catalog, on_start)
         if running.cancelled:
             running.reason = "Query was cancelled by user"
             return CANCELLED
         bucket, key = split(running.location)
         body = results.csv_file(answer.columns, answer.rows)
-        self._cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=body, **running.encryption)
+        s3.put_object(Bucket=bucket, Key=key, Body=body, **running.encryption)
         running.answer = answer
         return SUCCEEDED
 
@@ -192,7 +195,7 @@ def _install_backend(repairs: Repairs, athena: Athena) -> None:
         execution.status = QUEUED
         backend.executions[execution.id] = execution
         location = execution.config["OutputLocation"]
-        athena.submit(execution, Running(question, location, _encryption(configuration)))
+        athena.submit(execution, Running(question, location, _encryption(configuration), current_caller()))
         return execution.id
 
     def get_query_execution(backend: AthenaBackend, exec_id: str) -> Execution:

@@ -25,7 +25,7 @@ def test_stop_leaves_no_process_thread_port_or_state(tmp_path: Path) -> None:
     before = set(threading.enumerate())
     children = {child.pid for child in psutil.Process().children(recursive=True)}
     stock = Queue.__dict__["add_message"]
-    cloud = Cloud(tmp_path, speed=10, schedules="tick").start()
+    cloud = Cloud(tmp_path, speed=10, schedules="tick", enforce=False).start()
     account = Account(cloud)
     function = account.function("def handle(event): time.sleep(event.get('seconds', 0))")
     invoke(account, function)
