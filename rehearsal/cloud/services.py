@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rehearsal import firehose
 from rehearsal.cloud import alarms, athena
 
 if TYPE_CHECKING:
@@ -17,11 +18,12 @@ class Services:
 
     athena: athena.Athena
     alarms: alarms.Alarms
+    firehose: firehose.Firehose
 
 
 def install(cloud: Cloud) -> Services:
-    """Attach queries and alarms. To be called before the Cloud starts.
+    """Attach queries, delivery streams and alarms. To be called before the Cloud starts.
 
     The deployer needs it: without the Athena part, named queries cannot be deleted.
     """
-    return Services(athena.install(cloud), alarms.install(cloud))
+    return Services(athena.install(cloud), alarms.install(cloud), firehose.install(cloud))

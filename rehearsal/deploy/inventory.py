@@ -65,11 +65,16 @@ def _rules(cloud: Account) -> Iterable[str]:
     return [rule["Name"] for rule in cloud.client("events").list_rules()["Rules"]]
 
 
+def _delivery_streams(cloud: Account) -> Iterable[str]:
+    return cloud.client("firehose").list_delivery_streams(Limit=10_000)["DeliveryStreamNames"]
+
+
 LISTERS: dict[str, Lister] = {
     "alarm": lambda cloud: [
         alarm["AlarmName"] for alarm in cloud.client("cloudwatch").describe_alarms()["MetricAlarms"]
     ],
     "athena workgroup": _workgroups,
+    "delivery stream": _delivery_streams,
     "dynamodb table": _pages("dynamodb", "list_tables", "TableNames"),
     "event rule": _rules,
     "event source mapping": _pages("lambda", "list_event_source_mappings", "EventSourceMappings", "UUID"),

@@ -9,6 +9,7 @@ from rehearsal.deploy.types import (
     cloudwatch,
     dynamodb,
     events,
+    firehose,
     functions,
     glue,
     iam,
@@ -20,5 +21,21 @@ from rehearsal.deploy.types import (
     states,
 )
 
-MODULES = (athena, cdk, cloudwatch, dynamodb, events, functions, glue, iam, kms, logs, messaging, s3, secrets, states)
+MODULES = (
+    athena,
+    cdk,
+    cloudwatch,
+    dynamodb,
+    events,
+    firehose,
+    functions,
+    glue,
+    iam,
+    kms,
+    logs,
+    messaging,
+    s3,
+    secrets,
+    states,
+)
 HANDLED: dict[str, ResourceType] = {kind.name: kind for module in MODULES for kind in module.TYPES}

@@ -1,4 +1,4 @@
-"""Log groups."""
+"""Log groups and their streams."""
 
 from __future__ import annotations
 
@@ -43,7 +43,30 @@ def _read(maker: Maker, made: Made, props: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _make_stream(maker: Maker, props: dict[str, Any]) -> Made:
+    name = props.get("LogStreamName") or maker.name(512)
+    maker.client("logs").create_log_stream(logGroupName=props["LogGroupName"], logStreamName=name)
+    return Made(name)
+
+
+def _read_stream(maker: Maker, made: Made, props: dict[str, Any]) -> dict[str, Any]:
+    group, name = props["LogGroupName"], made.physical_id
+    found = maker.client("logs").describe_log_streams(logGroupName=group, logStreamNamePrefix=name)["logStreams"]
+    names = [entry["logStreamName"] for entry in found if entry["logStreamName"] == name]
+    return {"LogGroupName": group, "LogStreamName": names[0] if names else None}
+
+
 TYPES = (
+    ResourceType(
+        "AWS::Logs::LogStream",
+        fields(("LogGroupName",), LogGroupName=applied(), LogStreamName=applied()),
+        _make_stream,
+        _read_stream,
+        lambda maker, made, props: maker.client("logs").delete_log_stream(
+            logGroupName=props["LogGroupName"], logStreamName=made.physical_id
+        ),
+        listed=("log group",),
+    ),
     ResourceType(
         "AWS::Logs::LogGroup",
         GROUP,

@@ -22,6 +22,7 @@ def of(kind: str, /, **properties: Any) -> dict[str, Any]:
     return {"Type": kind, "Properties": properties}
 
 
+FIREHOSE_TRUST = {**TRUST, "Statement": [{**TRUST["Statement"][0], "Principal": {"Service": "firehose.amazonaws.com"}}]}
 TAGS = [{"Key": "lake", "Value": "commerce"}, {"Key": "part", "Value": "test"}]
 
 
@@ -151,6 +152,42 @@ def functions() -> dict[str, Any]:
         ),
         "Shared": of("AWS::IAM::ManagedPolicy", Description="shared", PolicyDocument=policy("s3:ListBucket")),
         "Group": of("AWS::Logs::LogGroup", RetentionInDays=30, KmsKeyId=get("Key"), Tags=TAGS),
+        "LogStream": of("AWS::Logs::LogStream", LogGroupName=ref("Group"), LogStreamName="S3Delivery"),
+        "Delivery": of("AWS::IAM::Role", AssumeRolePolicyDocument=FIREHOSE_TRUST),
+        "Clicks": of(
+            "AWS::KinesisFirehose::DeliveryStream",
+            DeliveryStreamType="DirectPut",
+            DeliveryStreamEncryptionConfigurationInput={"KeyType": "CUSTOMER_MANAGED_CMK", "KeyARN": get("Key")},
+            ExtendedS3DestinationConfiguration={
+                "BucketARN": get("Raw"),
+                "RoleARN": get("Delivery"),
+                "Prefix": "clicks/!{partitionKeyFromLambda:dataset}/!{timestamp:yyyy-MM-dd}/",
+                "ErrorOutputPrefix": "clicks-errors/!{firehose:error-output-type}/",
+                "BufferingHints": {"SizeInMBs": 64, "IntervalInSeconds": 60},
+                "CompressionFormat": "GZIP",
+                "FileExtension": ".gz",
+                "EncryptionConfiguration": {"KMSEncryptionConfig": {"AWSKMSKeyARN": get("Key")}},
+                "CloudWatchLoggingOptions": {
+                    "Enabled": True,
+                    "LogGroupName": ref("Group"),
+                    "LogStreamName": "S3Delivery",
+                },
+                "DynamicPartitioningConfiguration": {"Enabled": True, "RetryOptions": {"DurationInSeconds": 300}},
+                "ProcessingConfiguration": {
+                    "Enabled": True,
+                    "Processors": [
+                        {
+                            "Type": "Lambda",
+                            "Parameters": [
+                                {"ParameterName": "LambdaArn", "ParameterValue": get("Function")},
+                                {"ParameterName": "NumberOfRetries", "ParameterValue": "3"},
+                            ],
+                        }
+                    ],
+                },
+            },
+            Tags=TAGS,
+        ),
         "Dead": of("AWS::SQS::Queue", KmsMasterKeyId=get("Key"), MessageRetentionPeriod=1209600),
         "Notices": of(
             "AWS::SQS::Queue",

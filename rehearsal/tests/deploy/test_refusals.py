@@ -101,6 +101,18 @@ CASES = {
             "Namespace": "AWS/Lambda", "MetricName": "Errors"}}},
         ["Test/A (AWS::CloudWatch::Alarm) MetricName: the stand-in has no such metric of AWS/Lambda"],
     ),
+    "delivery stream that the stand-in lacks": (
+        {"A": of("AWS::KinesisFirehose::DeliveryStream", ExtendedS3DestinationConfiguration={
+            "BucketARN": "arn:aws:s3:::b", "RoleARN": "r", "ErrorOutputPrefix": "e/!{firehose:error-output-type}/",
+            "Prefix": "!{timestamp:YYYY}/", "DataFormatConversionConfiguration": {"Enabled": True},
+            "ProcessingConfiguration": {"Enabled": True, "Processors": [{"Type": "Decompression"}]}}),
+         "B": of("AWS::KinesisFirehose::DeliveryStream", ExtendedS3DestinationConfiguration={
+             "BucketARN": "arn:aws:s3:::b", "RoleARN": "r", "ErrorOutputPrefix": "e/!{firehose:error-output-type}/",
+             "Prefix": "!{timestamp:YYYY}/"})},
+        ["Test/A (AWS::KinesisFirehose::DeliveryStream) ExtendedS3DestinationConfiguration.DataFormatConversion",
+         "ExtendedS3DestinationConfiguration.ProcessingConfiguration.Processors[0].Type: this value is not handled",
+         "Test/B (AWS::KinesisFirehose::DeliveryStream) ExtendedS3DestinationConfiguration: timestamp 'YYYY': YYYY is"],
+    ),
     "runtime that cannot run": (
         {"A": of("AWS::Lambda::Function", Code={"S3Bucket": "b", "S3Key": "k"}, Role="r", Runtime="python3.12",
                  Handler="h", Architectures=["x86_64"])},
