@@ -110,7 +110,7 @@ CASES = {
              "BucketARN": "arn:aws:s3:::b", "RoleARN": "r", "ErrorOutputPrefix": "e/!{firehose:error-output-type}/",
              "Prefix": "!{timestamp:YYYY}/"})},
         ["Test/A (AWS::KinesisFirehose::DeliveryStream) ExtendedS3DestinationConfiguration.DataFormatConversion",
-         "ExtendedS3DestinationConfiguration.ProcessingConfiguration.Processors[0].Type: this value is not handled",
+         "Test/A (AWS::KinesisFirehose::DeliveryStream) ExtendedS3DestinationConfiguration.ProcessingConfiguration.Pro",
          "Test/B (AWS::KinesisFirehose::DeliveryStream) ExtendedS3DestinationConfiguration: timestamp 'YYYY': YYYY is"],
     ),
     "runtime that cannot run": (
