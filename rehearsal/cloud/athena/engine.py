@@ -40,7 +40,7 @@ def run(question: Question, catalog: Catalog, on_start: Any = None) -> Answer:
 
     Raises QueryFailed with Athena's reason, ScanLimit when the files are more than the limit.
     """
-    query = translate(question.text, question.database, question.parameters, catalog.columns)
+    query = translate(question.text, question.database, question.parameters, catalog.columns, catalog.view)
     scanned = sum(catalog.table(name).bytes for name, _ in query.scans)
     if question.limit is not None and scanned > question.limit:
         raise ScanLimit(f"Bytes scanned limit was exceeded ({scanned} bytes of {question.limit})")

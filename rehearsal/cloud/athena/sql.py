@@ -20,6 +20,7 @@ from rehearsal.cloud.athena.rewrite import rewrite
 from rehearsal.cloud.athena.types import Type
 
 Columns = Mapping[str, Type]
+VIEWS_IN_VIEWS = 10
 DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)")
 
 
@@ -38,6 +39,14 @@ class TableName:
 
 
 @dataclass(frozen=True)
+class View:
+    """A view of the catalog: its query, and the database whose tables the query may name alone."""
+
+    sql: str
+    database: str
+
+
+@dataclass(frozen=True)
 class Translated:
     """A query for DuckDB. scans: the columns read, for each time a table is read. columns: names and Trino types."""
 
@@ -46,14 +55,24 @@ class Translated:
     columns: tuple[tuple[str, Type], ...]
 
 
+def _no_view(name: TableName) -> View | None:
+    return None
+
+
 def translate(
-    text: str, database: str | None, parameters: list[str], columns_of: Callable[[TableName], Columns]
+    text: str,
+    database: str | None,
+    parameters: list[str],
+    columns_of: Callable[[TableName], Columns],
+    view_of: Callable[[TableName], View | None] = _no_view,
 ) -> Translated:
     """Translate one SELECT of Athena SQL. `columns_of` answers with a table's columns or raises QueryFailed.
 
-    Raises QueryFailed with the reason that Athena would give, or NOT_SUPPORTED for SQL that is not handled here.
+    `view_of` answers with the view of that name, None for a table. Raises QueryFailed with the reason that Athena would
+    give, or NOT_SUPPORTED for SQL that is not handled here.
     """
     query = _named_outputs(_bound(_parse(text), parameters))
+    _expand_views(query, database, view_of)
     tables = _tables(query, database)
     _check_having(query)
     schema = MappingSchema(dialect="athena", normalize=False)
@@ -164,6 +183,31 @@ def _tables(query: exp.Expression, database: str | None) -> list[TableName]:
             source.set("catalog", None)
             found.append(TableName(within.lower(), source.name.lower()))
     return found
+
+
+def _expand_views(
+    query: exp.Expression, database: str | None, view_of: Callable[[TableName], View | None], depth: int = 0
+) -> None:
+    """Puts the query of each view in its place, under the view's name or alias."""
+    if depth > VIEWS_IN_VIEWS:
+        raise QueryFailed("VIEW_IS_RECURSIVE", f"views refer to views more than {VIEWS_IN_VIEWS} times over")
+    for scope in traverse_scope(query):
+        for source in list(scope.sources.values()):
+            # What is no plain name of this catalog is refused later, with its reason.
+            plain = isinstance(source, exp.Table) and isinstance(source.this, exp.Identifier) and "$" not in source.name
+            if not plain or (source.catalog and source.catalog.lower() != "awsdatacatalog"):
+                continue
+            within = source.db or database
+            view = view_of(TableName(within.lower(), source.name.lower())) if within else None
+            if view is None:
+                continue
+            inner = _parse(view.sql)
+            _expand_views(inner, view.database, view_of, depth + 1)
+            for table in inner.find_all(exp.Table):
+                if not table.db and table.name not in {cte.alias for cte in inner.find_all(exp.CTE)}:
+                    table.set("db", exp.to_identifier(view.database))
+            alias = exp.TableAlias(this=exp.to_identifier(source.alias or source.name, quoted=True))
+            source.replace(exp.Subquery(this=inner, alias=alias))
 
 
 def _scans(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import io
+import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,8 +22,11 @@ from pyiceberg.table import StaticTable
 
 from rehearsal.cloud.athena import files, types
 from rehearsal.cloud.athena.failure import QueryFailed, not_handled
-from rehearsal.cloud.athena.sql import TableName
+from rehearsal.cloud.athena.sql import TableName, View
 from rehearsal.cloud.athena.types import Type
+
+# How Athena keeps a view's definition in its Glue table.
+VIEW_TEXT = re.compile(r"/\* Presto View: (\S+) \*/")
 
 
 def split(uri: str) -> tuple[str, str]:
@@ -85,6 +91,7 @@ class Catalog:
     glue: Any
     s3: Any
     _tables: dict[TableName, Table] = field(default_factory=dict)
+    _entries: dict[TableName, dict[str, Any]] = field(default_factory=dict)
 
     def columns(self, name: TableName) -> Mapping[str, Type]:
         return self.table(name).columns
@@ -94,7 +101,21 @@ class Catalog:
             self._tables[name] = self._load(name)
         return self._tables[name]
 
-    def _load(self, name: TableName) -> Table:
+    def view(self, name: TableName) -> View | None:
+        """The view of that name, None for a table."""
+        found = self._entry(name)
+        if found.get("TableType") != "VIRTUAL_VIEW":
+            return None
+        text = VIEW_TEXT.fullmatch(found.get("ViewOriginalText", ""))
+        if text is None or found.get("Parameters", {}).get("presto_view") != "true":
+            raise not_handled(f"views that are not made as Athena makes them: {name}")
+        definition = json.loads(base64.b64decode(text[1]))
+        return View(definition["originalSql"], definition["schema"])
+
+    def _entry(self, name: TableName) -> dict[str, Any]:
+        """The table or view as the Glue catalog has it."""
+        if name in self._entries:
+            return self._entries[name]
         try:
             found = self.glue.get_table(DatabaseName=name.database, Name=name.table)["Table"]
         except ClientError as error:
@@ -102,6 +123,11 @@ class Catalog:
                 raise
             reason = f"Table 'awsdatacatalog.{name}' does not exist"
             raise QueryFailed("TABLE_NOT_FOUND", reason) from error
+        self._entries[name] = found
+        return found
+
+    def _load(self, name: TableName) -> Table:
+        found = self._entry(name)
         if found.get("Parameters", {}).get("table_type", "").upper() == "ICEBERG":
             return self._iceberg(name, found["Parameters"]["metadata_location"])
         return self._files(name, found)
