@@ -1,0 +1,8 @@
+"""A model of DMS serverless: an embedded PostgreSQL is loaded and followed by logical replication, and written to S3
+in the layout that DMS writes. What no source says of DMS is a switch (`Unverified`)."""
+
+from rehearsal.dms.database import Database
+from rehearsal.dms.service import Dms, install
+from rehearsal.dms.unverified import Unverified
+
+__all__ = ["Database", "Dms", "Unverified", "install"]
