@@ -101,7 +101,7 @@ class Capture:
 
     def flush(self) -> None:
         """Write the files of the batch. The checkpoint that this makes safe is taken one flush later."""
-        batches, self._batches = self._batches, []
+        batches = self._batches
         for batch in batches:
             built = batch.layout.changed(batch.changes, self._with_op)
             self._judge(batch.state, built)
@@ -113,7 +113,7 @@ class Capture:
             if self._flushed is not None and not self._target.waiting:
                 self._progress.checkpoint = self._flushed
             self._flushed = self._read
-            self.oldest = None
+            self._batches, self.oldest = [], None  # only now: what is being written is pending
 
     def settle(self) -> None:
         """Write everything and take the checkpoint, as a stop does."""

@@ -112,10 +112,11 @@ class Task:
         capture, stream = self._capture, self._stream
         if capture is None or stream is None:
             return "recovery"
-        if capture.pending:
-            return f"{capture.pending} changes to be written"
         end = self._plan.source.log_end()
-        return "" if end is None or stream.position >= end else "changes to be read"
+        if end is not None and stream.position < end:
+            return "changes to be read"
+        # what was read just now is seen here: asked the other way round, it could be missed
+        return f"{capture.pending} changes to be written" if capture.pending else ""
 
     def _guard(self) -> None:
         try:
