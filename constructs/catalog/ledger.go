@@ -31,6 +31,8 @@ const (
 	Record LedgerRole = "record"
 	// Reconcile compares inboxes with the raw zone and keeps its place.
 	Reconcile LedgerRole = "reconcile"
+	// Replication completes full loads and remembers what it saw of a replication.
+	Replication LedgerRole = "replication"
 	// Redeliver records which failed deliveries are back in their stream.
 	Redeliver LedgerRole = "redeliver"
 	// Job brings the batches of a run to their outcome and renews its leases, or publishes models.
@@ -141,8 +143,10 @@ var ledgerAccesses = map[LedgerRole]ledgerAccess{
 	Record:    {table: changing("dynamodb:GetItem", "dynamodb:Query")},
 	Reconcile: {table: []string{"dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem"}},
 	Redeliver: {table: []string{"dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"}},
-	Job:       {table: changing("dynamodb:GetItem")},
-	Reader:    {table: []string{"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}, index: []string{"dynamodb:Query"}},
+	// The records it creates and those it changes are different ones, and it deletes the list of a load's earlier try.
+	Replication: {table: changing("dynamodb:GetItem", "dynamodb:Query")},
+	Job:         {table: changing("dynamodb:GetItem")},
+	Reader:      {table: []string{"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}, index: []string{"dynamodb:Query"}},
 }
 
 // keyForReads and keyForWrites are what DynamoDB asks of a caller's own permissions on the table's key.
@@ -155,7 +159,7 @@ var (
 func (l *Ledger) Grant(grantee awsiam.IGrantable, role LedgerRole) awsiam.Grant {
 	access, ok := ledgerAccesses[role]
 	if !ok {
-		panic(fmt.Sprintf("catalog: %q plays no part with the ledger; allowed: notice, dispatch, record, reconcile, redeliver, job, reader", role))
+		panic(fmt.Sprintf("catalog: %q plays no part with the ledger; allowed: notice, dispatch, record, reconcile, redeliver, replication, job, reader", role))
 	}
 	grant := func(actions []string, arn string) awsiam.Grant {
 		return awsiam.Grant_AddToPrincipal(&awsiam.GrantOnPrincipalOptions{
