@@ -43,13 +43,14 @@ func TestAlarms(t *testing.T) {
 	topicID := template.Named(t, "AWS::SNS::Topic", "Alarms").ID
 	want := map[string]string{
 		"AlarmsBlockedBatches": "Strata BlockedBatches Sum Lake=commerce", "AlarmsFailedBatches": "Strata FailedBatches Sum Lake=commerce",
-		"AlarmsFailedRuns": "Strata FailedRuns Sum Lake=commerce", "AlarmsUnreadableObjects": "Strata UnreadableObjects Sum Lake=commerce",
+		"AlarmsFailedDeliveries": "Strata FailedDeliveries Sum Lake=commerce",
+		"AlarmsFailedRuns":       "Strata FailedRuns Sum Lake=commerce", "AlarmsUnreadableObjects": "Strata UnreadableObjects Sum Lake=commerce",
 		"AlarmsUnroutableObjects": "Strata UnroutableObjects Sum Lake=commerce",
 		"AlarmsNoticeDepth":       "AWS/SQS ApproximateNumberOfMessagesVisible Maximum QueueName=notice-dlq",
 		"AlarmsDispatchDepth":     "AWS/SQS ApproximateNumberOfMessagesVisible Maximum QueueName=dispatch-dlq",
 	}
-	if n := len(template.Resources("AWS::CloudWatch::Alarm")); n != len(want)+5 {
-		t.Errorf("want %d alarms, got %d", len(want)+5, n)
+	if n := len(template.Resources("AWS::CloudWatch::Alarm")); n != len(want)+6 {
+		t.Errorf("want %d alarms, got %d", len(want)+6, n)
 	}
 	for id, metric := range want {
 		p := template.Named(t, "AWS::CloudWatch::Alarm", id).Properties()
@@ -110,7 +111,7 @@ func TestWatchDeadLetters(t *testing.T) {
 	if !strings.Contains(err.Error(), `DeadLetters["late one"]: is no name for an alarm`) {
 		t.Errorf("got %v", err)
 	}
-	if n := len(cdktest.Synth(t, stack).Resources("AWS::CloudWatch::Alarm")); n != 6 {
+	if n := len(cdktest.Synth(t, stack).Resources("AWS::CloudWatch::Alarm")); n != 7 {
 		t.Errorf("want one alarm more, got %d", n)
 	}
 }
