@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 OK, ALARM, INSUFFICIENT = "OK", "ALARM", "INSUFFICIENT_DATA"
 DEPTH = "ApproximateNumberOfMessagesVisible"
 SERVICE_METRICS = (
+    ("AWS/DMS", "CDCIncomingChanges"),
+    ("AWS/DMS", "CDCLatencySource"),
+    ("AWS/DMS", "CDCLatencyTarget"),
     ("AWS/SQS", DEPTH),
     ("AWS/Firehose", "DeliveryToS3.DataFreshness"),
     ("AWS/Firehose", "ThrottledRecords"),

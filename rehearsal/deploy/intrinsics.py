@@ -20,6 +20,7 @@ FUNCTIONS = (
     "Fn::Base64",
     "Fn::FindInMap",
     "Fn::GetAtt",
+    "Fn::GetAZs",
     "Fn::If",
     "Fn::ImportValue",
     "Fn::Join",
@@ -162,6 +163,8 @@ class Resolver:
                 return self.names[argument] if argument in self.names else self.lookup(argument, None)
             case "Fn::GetAtt":
                 return self.lookup(*_attribute(argument))
+            case "Fn::GetAZs":
+                return self._zones(self.value(argument))
             case "Fn::Sub":
                 return self._sub(argument)
             case "Fn::Join":
@@ -179,6 +182,12 @@ class Resolver:
             case "Fn::Base64":
                 return base64.b64encode(_scalar(self.value(argument)).encode()).decode()
         raise Unresolvable(f"{name} is not handled; handled: {', '.join(FUNCTIONS)}")
+
+    def _zones(self, region: str) -> list[str]:
+        """The availability zones of this region: three, as most have."""
+        if region not in ("", self.names["AWS::Region"]):
+            raise Unresolvable(f"Fn::GetAZs: {region!r} is another region than the stack's")
+        return [f"{self.names['AWS::Region']}{letter}" for letter in "abc"]
 
     def _sub(self, argument: Any) -> str:
         text, variables = argument if isinstance(argument, list) else (argument, {})

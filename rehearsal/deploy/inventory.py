@@ -69,15 +69,29 @@ def _delivery_streams(cloud: Account) -> Iterable[str]:
     return cloud.client("firehose").list_delivery_streams(Limit=10_000)["DeliveryStreamNames"]
 
 
+def _vpc_endpoints(cloud: Account) -> Iterable[str]:
+    for page in cloud.client("ec2").get_paginator("describe_vpc_endpoints").paginate():
+        yield from (item["VpcEndpointId"] for item in page["VpcEndpoints"] if item["State"] != "deleted")
+
+
 LISTERS: dict[str, Lister] = {
     "alarm": lambda cloud: [
         alarm["AlarmName"] for alarm in cloud.client("cloudwatch").describe_alarms()["MetricAlarms"]
     ],
     "athena workgroup": _workgroups,
     "delivery stream": _delivery_streams,
+    "dms endpoint": _pages("dms", "describe_endpoints", "Endpoints", "EndpointArn"),
+    "dms replication config": lambda cloud: [
+        config["ReplicationConfigArn"]
+        for config in cloud.client("dms").describe_replication_configs()["ReplicationConfigs"]
+    ],
+    "dms subnet group": _pages(
+        "dms", "describe_replication_subnet_groups", "ReplicationSubnetGroups", "ReplicationSubnetGroupIdentifier"
+    ),
     "dynamodb table": _pages("dynamodb", "list_tables", "TableNames"),
     "event rule": _rules,
     "event source mapping": _pages("lambda", "list_event_source_mappings", "EventSourceMappings", "UUID"),
+    "flow log": _pages("ec2", "describe_flow_logs", "FlowLogs", "FlowLogId"),
     "glue database": _pages("glue", "get_databases", "DatabaseList", "Name"),
     "glue job": _pages("glue", "get_jobs", "Jobs", "Name"),
     "glue security configuration": _pages("glue", "get_security_configurations", "SecurityConfigurations", "Name"),
@@ -89,13 +103,18 @@ LISTERS: dict[str, Lister] = {
     "lambda function": _pages("lambda", "list_functions", "Functions", "FunctionName"),
     "log group": _pages("logs", "describe_log_groups", "logGroups", "logGroupName"),
     "named query": _queries,
+    "route table": _pages("ec2", "describe_route_tables", "RouteTables", "RouteTableId"),
     "s3 bucket": _buckets,
     "schedule": _pages("scheduler", "list_schedules", "Schedules", "Name"),
     "secret": _pages("secretsmanager", "list_secrets", "SecretList", "ARN"),
+    "security group": _pages("ec2", "describe_security_groups", "SecurityGroups", "GroupId"),
     "sns subscription": _pages("sns", "list_subscriptions", "Subscriptions", "SubscriptionArn"),
     "sns topic": _pages("sns", "list_topics", "Topics", "TopicArn"),
     "sqs queue": _pages("sqs", "list_queues", "QueueUrls"),
+    "subnet": _pages("ec2", "describe_subnets", "Subnets", "SubnetId"),
     "state machine": _pages("stepfunctions", "list_state_machines", "stateMachines", "stateMachineArn"),
+    "vpc": _pages("ec2", "describe_vpcs", "Vpcs", "VpcId"),
+    "vpc endpoint": _vpc_endpoints,
 }
 ALWAYS = ("s3 bucket", "log group", "glue table")
 """Kinds that running work makes even where the template has none of them."""

@@ -169,12 +169,12 @@ class Dms:
         target = self.registry.endpoints[given["TargetEndpointArn"]]
         slot = f"dms_{replication.resource_id}".lower().replace("-", "_")[:60]
         if replication.target is None:
-            replication.target = Target(target.settings, self._cloud.client)
+            replication.target = Target(target.settings, self._client)
         telemetry = self._telemetry[replication.arn]
         return Plan(
             replication.identifier,
             given["ReplicationType"],
-            Source(source.settings, source.given.get("DatabaseName", ""), self._cloud.client, self._up, slot),
+            Source(source.settings, source.given.get("DatabaseName", ""), self._client, self._up, slot),
             replication.target,
             replication.mappings,
             replication.settings,
@@ -184,6 +184,14 @@ class Dms:
             telemetry.line,
             telemetry.measure,
         )
+
+    def _client(self, service: str, role: str) -> Any:
+        """A client of the service under a role of the endpoint. Secrets are read by the principal of the region.
+
+        https://docs.aws.amazon.com/dms/latest/userguide/security_iam_secretsmanager.html
+        """
+        place = f"{self._cloud.region}." if service == "secretsmanager" else ""
+        return self._cloud.service_client(f"dms.{place}amazonaws.com", service, role)
 
     def _up(self) -> list[Database]:
         return self._databases

@@ -359,6 +359,149 @@ def analytics() -> dict[str, Any]:
     }
 
 
+def network() -> dict[str, Any]:
+    def subnet(zone: int, block: str) -> dict[str, Any]:
+        chosen = {"Fn::Select": [zone, {"Fn::GetAZs": ""}]}
+        return of(
+            "AWS::EC2::Subnet",
+            AvailabilityZone=chosen,
+            CidrBlock=block,
+            MapPublicIpOnLaunch=False,
+            VpcId=ref("Vpc"),
+            Tags=TAGS,
+        )
+
+    https = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443}
+    return {
+        "Vpc": of(
+            "AWS::EC2::VPC",
+            CidrBlock="10.0.0.0/16",
+            EnableDnsHostnames=True,
+            EnableDnsSupport=True,
+            InstanceTenancy="default",
+            Tags=TAGS,
+        ),
+        "SubnetA": subnet(0, "10.0.0.0/17"),
+        "SubnetB": subnet(1, "10.0.128.0/17"),
+        "Routes": of("AWS::EC2::RouteTable", VpcId=ref("Vpc"), Tags=TAGS),
+        "RoutesOfA": of("AWS::EC2::SubnetRouteTableAssociation", RouteTableId=ref("Routes"), SubnetId=ref("SubnetA")),
+        "SecurityGroup": of(
+            "AWS::EC2::SecurityGroup",
+            GroupDescription="replication",
+            VpcId=ref("Vpc"),
+            SecurityGroupEgress=[
+                {"CidrIp": "0.0.0.0/0", "IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, "Description": "source"}
+            ],
+            SecurityGroupIngress=[{**https, "CidrIp": get("Vpc", "CidrBlock"), "Description": "endpoints"}],
+            Tags=TAGS,
+        ),
+        "Ingress": of(
+            "AWS::EC2::SecurityGroupIngress",
+            **https,
+            Description="itself",
+            GroupId=get("SecurityGroup", "GroupId"),
+            SourceSecurityGroupId=get("SecurityGroup", "GroupId"),
+        ),
+        "Egress": of(
+            "AWS::EC2::SecurityGroupEgress",
+            **https,
+            GroupId=get("SecurityGroup", "GroupId"),
+            DestinationSecurityGroupId=get("SecurityGroup", "GroupId"),
+        ),
+        "S3Endpoint": of(
+            "AWS::EC2::VPCEndpoint",
+            ServiceName={"Fn::Sub": "com.amazonaws.${AWS::Region}.s3"},
+            VpcEndpointType="Gateway",
+            VpcId=ref("Vpc"),
+            RouteTableIds=[ref("Routes")],
+            Tags=TAGS,
+        ),
+        "SecretsEndpoint": of(
+            "AWS::EC2::VPCEndpoint",
+            ServiceName={"Fn::Sub": "com.amazonaws.${AWS::Region}.secretsmanager"},
+            VpcEndpointType="Interface",
+            VpcId=ref("Vpc"),
+            PrivateDnsEnabled=True,
+            SecurityGroupIds=[get("SecurityGroup", "GroupId")],
+            SubnetIds=[ref("SubnetA"), ref("SubnetB")],
+        ),
+        "FlowLog": of(
+            "AWS::EC2::FlowLog",
+            DeliverLogsPermissionArn=get("Role"),
+            LogDestinationType="cloud-watch-logs",
+            LogGroupName=ref("Group"),
+            ResourceId=ref("Vpc"),
+            ResourceType="VPC",
+            TrafficType="ALL",
+            Tags=TAGS,
+        ),
+    }
+
+
+def replication() -> dict[str, Any]:
+    selection = {
+        "rule-type": "selection",
+        "rule-id": "1",
+        "rule-name": "orders",
+        "object-locator": {"schema-name": "public", "table-name": "orders"},
+        "rule-action": "explicit",
+    }
+    return {
+        "SourceEndpoint": of(
+            "AWS::DMS::Endpoint",
+            EndpointType="source",
+            EngineName="postgres",
+            DatabaseName="erp",
+            SslMode="require",
+            PostgreSqlSettings={
+                "SecretsManagerAccessRoleArn": get("Role"),
+                "SecretsManagerSecretId": ref("Secret"),
+                "PluginName": "test-decoding",
+            },
+            Tags=TAGS,
+        ),
+        "TargetEndpoint": of(
+            "AWS::DMS::Endpoint",
+            EndpointType="target",
+            EngineName="s3",
+            S3Settings={
+                "BucketName": ref("Raw"),
+                "BucketFolder": "erp/g1",
+                "ServiceAccessRoleArn": get("Role"),
+                "DataFormat": "parquet",
+                "IncludeOpForFullLoad": True,
+                "ParquetTimestampInMillisecond": False,
+                "CdcMaxBatchInterval": 60,
+                "EncryptionMode": "sse-kms",
+                "ServerSideEncryptionKmsKeyId": get("Key"),
+            },
+        ),
+        "SubnetGroup": of(
+            "AWS::DMS::ReplicationSubnetGroup",
+            ReplicationSubnetGroupDescription="where it runs",
+            SubnetIds=[ref("SubnetA"), ref("SubnetB")],
+            Tags=TAGS,
+        ),
+        "Replication": of(
+            "AWS::DMS::ReplicationConfig",
+            ReplicationConfigIdentifier="erp-g1",
+            ReplicationType="full-load-and-cdc",
+            SourceEndpointArn=ref("SourceEndpoint"),
+            TargetEndpointArn=ref("TargetEndpoint"),
+            ComputeConfig={
+                "MaxCapacityUnits": 4,
+                "MinCapacityUnits": 1,
+                "MultiAZ": False,
+                "ReplicationSubnetGroupId": ref("SubnetGroup"),
+                "VpcSecurityGroupIds": [get("SecurityGroup", "GroupId")],
+            },
+            TableMappings={"rules": [selection]},
+            ReplicationSettings={"TargetMetadata": {"LobMaxSize": 1024}},
+            Tags=TAGS,
+        ),
+    }
+
+
 def template() -> dict[str, Any]:
     return {
         "Parameters": {
@@ -368,6 +511,6 @@ def template() -> dict[str, Any]:
             }
         },
         "Rules": {"CheckBootstrapVersion": {"Assertions": []}},
-        "Resources": {**analytics(), **functions(), **storage()},
+        "Resources": {**analytics(), **functions(), **storage(), **network(), **replication()},
         "Outputs": {"RawBucket": {"Value": ref("Raw")}, "MachineArn": {"Value": get("Machine")}},
     }

@@ -35,6 +35,8 @@ def resolver() -> Resolver:
         ({"Fn::Sub": ["${X}-${B}", {"X": {"Ref": "Size"}}]}, "3-bucket"),
         ({"Fn::Select": [1, {"Fn::Split": [":", {"Fn::GetAtt": ["B", "Arn"]}]}]}, "aws"),
         ({"Fn::Select": ["0", ["a", "b"]]}, "a"),
+        ({"Fn::Select": [1, {"Fn::GetAZs": ""}]}, "eu-west-1b"),
+        ({"Fn::Select": [2, {"Fn::GetAZs": {"Ref": "AWS::Region"}}]}, "eu-west-1c"),
         ({"Fn::If": ["Yes", "a", "b"]}, "a"),
         ({"Fn::If": ["Both", "a", {"Fn::If": ["Either", "c", "d"]}]}, "c"),
         ({"Fn::FindInMap": ["Sizes", {"Ref": "AWS::Region"}, "Big"]}, 9),

@@ -72,7 +72,7 @@ CASES = {
         ['Test/A (AWS::S3::Bucket) DependsOn: no such resource (got "Nowhere")'],
     ),
     "intrinsic that is not handled": (
-        {"A": queue(QueueName={"Fn::Select": [0, {"Fn::GetAZs": ""}]})},
+        {"A": queue(QueueName={"Fn::Select": [0, {"Fn::Cidr": ""}]})},
         ["Test/A (AWS::SQS::Queue) QueueName: this intrinsic is not handled; handled: Ref, Condition, Fn::Base64"],
     ),
     "unknown condition": (

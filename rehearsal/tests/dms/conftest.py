@@ -89,10 +89,17 @@ class Replicating:
         return {table["TableName"]: table for table in found["ReplicationTableStatistics"]}
 
     def keys(self, table: str) -> list[str]:
-        """The files of a table in the order of their arrival, without the folder."""
+        """The files of a table without their folder: LOAD files, then change files by their names."""
         prefix = f"{self.folder}/public/{table}/"
-        found = self.cloud.client("s3").list_object_versions(Bucket=BUCKET, Prefix=prefix).get("Versions", [])
-        return [item["Key"].removeprefix(prefix) for item in sorted(found, key=lambda i: i["LastModified"])]
+        found = self.cloud.client("s3").list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
+        names = [item["Key"].removeprefix(prefix) for item in found]
+        return sorted(names, key=lambda name: (not name.startswith("LOAD"), name))
+
+    def put(self, table: str) -> list[str]:
+        """The names under which files of a table were put, in the order of the puts."""
+        start = f"arn:aws:s3:::{BUCKET}/{self.folder}/public/{table}/"
+        calls = [call for call in self.cloud.faults.calls if call.action == "PutObject"]
+        return [call.resource.removeprefix(start) for call in calls if call.resource.startswith(start)]
 
     def file(self, table: str, name: str) -> pa.Table:
         key = f"{self.folder}/public/{table}/{name}"
@@ -100,13 +107,18 @@ class Replicating:
         return pq.ParquetFile(io.BytesIO(body)).read()
 
     def loaded(self, table: str) -> list[dict[str, Any]]:
-        names = sorted(set(self.keys(table)))
-        return [row for name in names if name.startswith("LOAD") for row in self.file(table, name).to_pylist()]
+        return [
+            row for name in self.keys(table) if name.startswith("LOAD") for row in self.file(table, name).to_pylist()
+        ]
 
     def changed(self, table: str) -> list[dict[str, Any]]:
         """The rows of the change files, by their names."""
-        names = sorted(set(self.keys(table)))
-        return [row for name in names if not name.startswith("LOAD") for row in self.file(table, name).to_pylist()]
+        return [
+            row
+            for name in self.keys(table)
+            if not name.startswith("LOAD")
+            for row in self.file(table, name).to_pylist()
+        ]
 
 
 @dataclass
