@@ -19,6 +19,7 @@ from rehearsal.report.document import document
 from rehearsal.scenario.lake import NoLake
 from rehearsal.scenario.load import ScenarioError
 from rehearsal.scenario.rehearse import Options, rehearse
+from rehearsal.scenario.run import Refused
 
 FAILED, UNUSABLE, INTERRUPTED = 1, 2, 130
 MENDABLE = (ScenarioError, SynthFailed, TemplateRefused, DeployFailed, NoLake, DataError, FileNotFoundError)
@@ -28,7 +29,8 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="python -m rehearsal",
         description="Synthesise an app, deploy it to a local stand-in for AWS, run a scenario and judge the result.",
-        epilog="Exit codes: 0 every check holds; 1 a check failed; 2 the app, scenario or machine is not ready.",
+        epilog="`python -m rehearsal iam --help` decides requests by policies. "
+        "Exit codes: 0 every check holds; 1 a check failed; 2 the app, scenario or machine is not ready.",
     )
     made.add_argument("--app", type=Path, required=True, metavar="DIR", help="folder of the CDK app")
     made.add_argument("--scenario", type=Path, required=True, metavar="FILE", help="scenario file (JSON)")
@@ -41,6 +43,12 @@ def parser() -> argparse.ArgumentParser:
         choices=("warm", "process"),
         default="warm",
         help="one Spark worker for all job runs, or one process per run (default: %(default)s)",
+    )
+    made.add_argument(
+        "--roles",
+        choices=("enforced", "recorded"),
+        default="enforced",
+        help="refuse what the deployed policies do not allow, or only record what roles use (default: %(default)s)",
     )
     made.add_argument("--verbose", action="store_true", help="show the log of the stand-in")
     return made
@@ -79,13 +87,12 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     say = Progress()
     try:
-        result = rehearse(
-            Options(options.app, options.scenario, options.out, options.jobs, keep if options.keep else None), say
-        )
+        held, enforced = keep if options.keep else None, options.roles == "enforced"
+        result = rehearse(Options(options.app, options.scenario, options.out, options.jobs, held, enforced), say)
     except MENDABLE as error:
         print(f"rehearsal: {error}", file=sys.stderr)
         return UNUSABLE
-    except (IdleTimeout, InternalErrors) as error:
+    except (IdleTimeout, InternalErrors, Refused) as error:
         print(f"rehearsal: {error}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from rehearsal.cloud import services
 from rehearsal.cloud.cloud import Cloud
-from rehearsal.deploy import Assembly, Deployment, LeftBehind, deploy, synthesise
+from rehearsal.deploy import Assembly, Deployment, LeftBehind, NotExecuted, deploy, synthesise
 from rehearsal.oracle.postgres import Oracle
 from rehearsal.scenario.checks import Check
 from rehearsal.scenario.judge import Verdict, judge
@@ -29,13 +29,15 @@ run faster by the same factor; a whole number keeps the functions' window, which
 
 @dataclass(frozen=True)
 class Options:
-    """What to rehearse. keep: called before the lake is destroyed, to look around."""
+    """What to rehearse. keep: called before the lake is destroyed, to look around. enforce: whether calls that the
+    deployed policies do not allow are refused."""
 
     app: Path
     scenario: Path
     out: Path
     jobs: Literal["warm", "process"] = "warm"
     keep: Callable[[Cloud, Deployment], None] | None = None
+    enforce: bool = True
 
 
 @dataclass
@@ -74,7 +76,13 @@ def rehearse(options: Options, say: Callable[[str], None]) -> Result:
         with oracle:
             say("starting the stand-in")
             with phases.phase("start"):
-                cloud = Cloud(workdir, speed=speed(assembly), jobs=options.jobs, scaled_environment=(WINDOW,))
+                cloud = Cloud(
+                    workdir,
+                    speed=speed(assembly),
+                    jobs=options.jobs,
+                    scaled_environment=(WINDOW,),
+                    enforce=options.enforce,
+                )
                 services.install(cloud)
                 cloud.start()
             try:
@@ -119,7 +127,9 @@ def _on(
     say("judging")
     with phases.phase("judge"):
         verdict = judge(scenario, journal, lake, oracle, say)
-    verdict.checks.append(_problems(cloud))
+    verdict.checks += [_problems(cloud), _roles(cloud)]
+    if not options.enforce:
+        deployment.not_executed.insert(0, NotExecuted("AWS::IAM::Role", "no policy is enforced: --roles recorded"))
     uses = cloud.uses
     if options.keep is not None:
         options.keep(cloud, deployment)
@@ -130,6 +140,11 @@ def _on(
 def _problems(cloud: Cloud) -> Check:
     findings = tuple(f"{p.where}: {p.error.strip().splitlines()[-1]}" for p in cloud.problems)
     return Check("stand-in", "the stand-in itself had no internal error", findings)
+
+
+def _roles(cloud: Cloud) -> Check:
+    statement = "every call under a role is allowed by the deployed policies, and every use of a key"
+    return Check("roles", statement, tuple(str(denial) for denial in cloud.denials))
 
 
 def _destroy(deployment: Deployment, phases: Phases, say: Callable[[str], None]) -> Check:

@@ -27,6 +27,10 @@ PROGRESS = 10.0
 Say = Callable[[str], None]
 
 
+class Refused(RuntimeError):
+    """A role may not do what the lake needs: there is no use in waiting for the lake to finish."""
+
+
 @dataclass
 class Rerun:
     """What the reruns did: figures for the report, findings for the checks."""
@@ -106,6 +110,8 @@ class Runner:
 
         def progress(_: list[str]) -> None:
             nonlocal told
+            if self.cloud.denials:
+                raise Refused("refused:\n" + "\n".join(f"  {denial}" for denial in self.cloud.denials))
             if time.monotonic() - told >= PROGRESS:
                 told = time.monotonic()
                 states = Counter(b["state"] for b in self.lake.ledger().batches())

@@ -7,15 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from shop import Shop
+from shop import SPEED, Shop
 
 from rehearsal.cloud import Cloud, services
-from rehearsal.deploy import Deployment, deploy, synthesise
+from rehearsal.deploy import deploy, synthesise
 
 APP = Path(__file__).parent / "app"
-
-SPEED = 60.0
-"""The app's window is 60 seconds, so here it is one."""
 
 
 @pytest.fixture(scope="session")
@@ -30,23 +27,18 @@ def assemblies(tmp_path_factory: pytest.TempPathFactory):
         del os.environ["SHOP_MENDED"]
 
 
-def shorten_redelivery(cloud: Cloud, deployment: Deployment) -> None:
-    """Deliver the messages of a killed function again after a second: waiting longer proves nothing more."""
-    queues = cloud.client("sqs")
-    for queue in deployment.of_type("AWS::SQS::Queue"):
-        queues.set_queue_attributes(QueueUrl=queue.physical_id, Attributes={"VisibilityTimeout": str(int(SPEED))})
-
-
 @pytest.fixture(scope="session")
 def deployed(assemblies, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     first, mended = assemblies
-    cloud = Cloud(tmp_path_factory.mktemp("cloud"), speed=SPEED, scaled_environment=("WINDOW_SECONDS",))
+    cloud = Cloud(tmp_path_factory.mktemp("cloud"), speed=SPEED, scaled_environment=("WINDOW_SECONDS",), enforce=True)
     services.install(cloud)
     with cloud:
         deployment = deploy(cloud, first)
-        shorten_redelivery(cloud, deployment)
-        yield Shop(cloud, deployment, first, mended)
+        shop = Shop(cloud, deployment, first, mended)
+        shop.shorten_redelivery()
+        yield shop
         deployment.destroy()
+    assert not cloud.denials, "\n".join(str(denial) for denial in cloud.denials)
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ from rehearsal.deploy.resource import Made, Maker, ResourceType
 IMPORT_PATH = "strata:go-import-path"
 """Key in a function's Metadata: the Go import path of its source."""
 
-NO_PERMISSIONS = "invoke permissions are stored, not enforced: role enforcement is not built yet"
 NO_SCALING = "the stand-in does not limit or scale concurrency"
 HOST_BUILD = "the arm64 binary itself is not run: the same source is built for the host"
 _UPLOADED = write_only("the service answers with a hash of the code instead")
@@ -164,7 +163,7 @@ TYPES = (
         "AWS::Lambda::Permission",
         fields(
             ("Action", "FunctionName", "Principal"),
-            Action=stored(NO_PERMISSIONS),
+            Action=applied(),
             FunctionName=applied(),
             Principal=applied(),
             SourceArn=applied(),

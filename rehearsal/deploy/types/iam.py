@@ -8,14 +8,12 @@ from rehearsal.deploy.properties import STRING_SET, TAGS, ListOf, applied, docum
 from rehearsal.deploy.resource import Made, Maker, ResourceType
 from rehearsal.deploy.shapes import as_text
 
-NO_ENFORCEMENT = "identity policies are stored, not enforced: role enforcement is not built yet"
-NO_TRUST = "trust policies are stored, not enforced: role enforcement is not built yet"
-_INLINE = fields(("PolicyName", "PolicyDocument"), PolicyName=applied(), PolicyDocument=document(NO_ENFORCEMENT))
+_INLINE = fields(("PolicyName", "PolicyDocument"), PolicyName=applied(), PolicyDocument=document())
 
 ROLE = fields(
     ("AssumeRolePolicyDocument",),
     RoleName=applied(),
-    AssumeRolePolicyDocument=document(NO_TRUST),
+    AssumeRolePolicyDocument=document(),
     Description=applied(),
     Path=applied(),
     MaxSessionDuration=recorded("sessions of the stand-in do not expire"),
@@ -135,7 +133,7 @@ TYPES = (
         fields(
             ("PolicyName", "PolicyDocument", "Roles"),
             PolicyName=applied(),
-            PolicyDocument=document(NO_ENFORCEMENT),
+            PolicyDocument=document(),
             Roles=STRING_SET,
         ),
         _make_policy,
@@ -151,7 +149,7 @@ TYPES = (
             ManagedPolicyName=applied(),
             Description=applied(),
             Path=applied(),
-            PolicyDocument=document(NO_ENFORCEMENT),
+            PolicyDocument=document(),
             Roles=STRING_SET,
         ),
         _make_managed,

@@ -10,7 +10,7 @@ from rehearsal.deploy.shapes import as_bool
 
 KEY = fields(
     ("KeyPolicy",),
-    KeyPolicy=document("key policies are stored, not enforced: role enforcement is not built yet"),
+    KeyPolicy=document(),
     Description=applied(),
     EnableKeyRotation=stored("keys are not rotated"),
     RotationPeriodInDays=recorded("keys are not rotated"),

@@ -8,8 +8,6 @@ from rehearsal.deploy.properties import STRINGS, TAGS, ListOf, applied, document
 from rehearsal.deploy.resource import Made, Maker, ResourceType
 from rehearsal.deploy.shapes import as_bool, as_text, tags
 
-NO_ENFORCEMENT = "resource policies are stored, not enforced: role enforcement is not built yet"
-
 PROTOCOL = noted(("sqs", "lambda", "email"), email="no mail is sent: what was published to the topic is recorded")
 
 _QUEUE_ATTRIBUTES = {
@@ -144,7 +142,7 @@ TYPES = (
     ),
     ResourceType(
         "AWS::SQS::QueuePolicy",
-        fields(("Queues", "PolicyDocument"), Queues=STRINGS, PolicyDocument=document(NO_ENFORCEMENT)),
+        fields(("Queues", "PolicyDocument"), Queues=STRINGS, PolicyDocument=document()),
         _make_queue_policy,
         _read_queue_policy,
         _remove_queue_policy,
@@ -169,7 +167,7 @@ TYPES = (
     ),
     ResourceType(
         "AWS::SNS::TopicPolicy",
-        fields(("Topics", "PolicyDocument"), Topics=STRINGS, PolicyDocument=document(NO_ENFORCEMENT)),
+        fields(("Topics", "PolicyDocument"), Topics=STRINGS, PolicyDocument=document()),
         _make_topic_policy,
         _read_topic_policy,
         lambda maker, made, props: None,

@@ -12,7 +12,6 @@ from rehearsal.deploy.shapes import as_bool
 from rehearsal.deploy.upload import location
 
 NO_EXPIRY = "the stand-in does not expire or move objects"
-NO_ENFORCEMENT = "bucket policies are stored, not enforced: role enforcement is not built yet"
 NO_ACCESS_LOGS = "the stand-in writes no server access logs"
 NO_BLOCKING = "public access does not exist in the stand-in: nothing is blocked"
 
@@ -209,7 +208,7 @@ TYPES = (
     ),
     ResourceType(
         "AWS::S3::BucketPolicy",
-        fields(("Bucket", "PolicyDocument"), Bucket=applied(), PolicyDocument=document(NO_ENFORCEMENT)),
+        fields(("Bucket", "PolicyDocument"), Bucket=applied(), PolicyDocument=document()),
         _make_policy,
         lambda maker, made, props: {
             "Bucket": made.physical_id,
