@@ -199,6 +199,10 @@ class Cloud:
         """Every denial so far, each once: which role may not do what on which resource, and why."""
         return self._denials.rows()
 
+    def clear_denials(self) -> None:
+        """Forget the denials so far: for who caused them on purpose."""
+        self._denials.clear()
+
     @property
     def problems(self) -> list[Problem]:
         """Internal errors so far."""

@@ -79,6 +79,10 @@ class Denials:
         with self._lock:
             return list(self._found)
 
+    def clear(self) -> None:
+        with self._lock:
+            self._found.clear()
+
 
 class Enforcement:
     """Decides calls of one account and region.

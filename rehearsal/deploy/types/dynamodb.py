@@ -12,7 +12,7 @@ from rehearsal.deploy.shapes import as_bool
 
 NO_BACKUP = "the stand-in keeps no backups"
 NO_CAPACITY = "the stand-in does not meter or throttle"
-NO_ENCRYPTION = "tables are not encrypted in the stand-in"
+NO_ENCRYPTION = "global tables are not encrypted in the stand-in"
 
 _KEYS = ListOf(fields(AttributeName=applied(), KeyType=applied("HASH", "RANGE")), ordered=False)
 _ATTRIBUTES = ListOf(fields(AttributeName=applied(), AttributeType=applied("S", "N", "B")), ordered=False)
@@ -30,15 +30,14 @@ _COMMON = {
     ),
     "LocalSecondaryIndexes": ListOf(fields(**_INDEX), ordered=False),
 }
+_ENCRYPTION = fields(SSEEnabled=applied(), SSEType=applied("KMS"), KMSMasterKeyId=applied())
 _RECOVERY = fields(PointInTimeRecoveryEnabled=recorded(NO_BACKUP), RecoveryPeriodInDays=recorded(NO_BACKUP))
 TABLE = fields(
     ("KeySchema", "AttributeDefinitions"),
     **_COMMON,
     ProvisionedThroughput=fields(ReadCapacityUnits=applied(), WriteCapacityUnits=applied()),
     PointInTimeRecoverySpecification=_RECOVERY,
-    SSESpecification=fields(
-        SSEEnabled=recorded(NO_ENCRYPTION), SSEType=recorded(NO_ENCRYPTION), KMSMasterKeyId=recorded(NO_ENCRYPTION)
-    ),
+    SSESpecification=_ENCRYPTION,
     DeletionProtectionEnabled=applied(),
     Tags=TAGS,
 )
@@ -62,6 +61,9 @@ def _make(maker: Maker, props: dict[str, Any]) -> Made:
     dynamodb, name = maker.client("dynamodb"), props.get("TableName") or maker.name(255)
     kept = {k: v for k, v in props.items() if k not in ("TableName", "TimeToLiveSpecification", "SSESpecification")}
     kept.pop("PointInTimeRecoverySpecification", None)
+    if as_bool((encryption := props.get("SSESpecification", {})).get("SSEEnabled", False)):
+        own = {k: v for k, v in encryption.items() if k != "SSEEnabled"}
+        kept["SSESpecification"] = {"Enabled": True, "SSEType": "KMS", **own}
     if kept.get("BillingMode", "PROVISIONED") == "PROVISIONED":
         for index in kept.get("GlobalSecondaryIndexes", []):
             index["ProvisionedThroughput"] = kept.get("ProvisionedThroughput")
@@ -85,6 +87,12 @@ def _read(node: Fields) -> Any:
         found = shapes.from_api(node, table)
         # A table with provisioned capacity has no summary of its billing mode.
         found["BillingMode"] = table.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED")
+        described = table.get("SSEDescription", {})
+        found["SSESpecification"] = {
+            "SSEEnabled": described.get("Status") == "ENABLED",
+            "SSEType": described.get("SSEType"),
+            "KMSMasterKeyId": described.get("KMSMasterKeyArn"),
+        }
         found["Tags"] = dynamodb.list_tags_of_resource(ResourceArn=table["TableArn"])["Tags"]
         expiry = dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
         found["TimeToLiveSpecification"] = {
@@ -105,7 +113,7 @@ def _check_global(cloud: Account, props: dict[str, Any]) -> Iterator[Finding]:
 def _make_global(maker: Maker, props: dict[str, Any]) -> Made:
     """One replica, in the stack's own region, is an ordinary table."""
     replicas = props["Replicas"]
-    kept = {key: value for key, value in props.items() if key != "Replicas"}
+    kept = {key: value for key, value in props.items() if key not in ("Replicas", "SSESpecification")}
     own = {key: replicas[0][key] for key in ("DeletionProtectionEnabled", "Tags") if key in replicas[0]}
     return _make(maker, {**kept, **own})
 
