@@ -85,7 +85,7 @@ func (d *DatabaseReplication) watch() {
 		return
 	}
 	limit := or(d.props.MaxLatency, defaultMaxLatency)
-	of := map[string]*string{"ReplicationConfigIdentifier": jsii.String(d.name(d.props.generation()))}
+	of := map[string]*string{"ReplicationConfigId": jsii.String(*awscdk.Stack_Of(d).Account() + ":" + d.name(d.props.generation()))}
 	for _, m := range []struct{ id, done string }{{"CDCLatencySource", "read from the database"}, {"CDCLatencyTarget", "written to the raw zone"}} {
 		d.props.Alarms.Watch(d, m.id, &awscloudwatch.AlarmProps{
 			AlarmDescription: jsii.String(fmt.Sprintf("Changes are %s more than %v late.", m.done, limit)),

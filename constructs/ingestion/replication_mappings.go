@@ -44,23 +44,26 @@ const (
 	beforeImagePrefix    = "BI_"
 )
 
+// everyTable is a pattern for all tables that are selected. A rule for each of them would not do: in these locators an
+// underscore stands for any character, so that a rule could hit a second table.
+const everyTable = "%"
+
 // mappings select each table by its name, number its changes, and keep the key a changed row had before.
 func (r Replication) mappings() any {
 	var rules []mappingRule
 	add := func(rule mappingRule, table string) {
 		rule.ID = strconv.Itoa(len(rules) + 1)
-		rule.Name = fmt.Sprintf("%s-%s", rule.Action, table)
+		rule.Name = fmt.Sprintf("%s-%s", rule.Action, rule.ID)
 		rule.Locator = locator{r.schema(), table}
 		rules = append(rules, rule)
 	}
 	for _, s := range r.Datasets {
-		table := r.table(s)
-		add(mappingRule{Type: "selection", Action: "explicit"}, table)
-		add(mappingRule{Type: "transformation", Action: "add-column", Target: "column", Value: changeSequence,
-			Expression: "$" + changeSequence, DataType: &dataType{"string", changeSequenceLength}}, table)
-		add(mappingRule{Type: "transformation", Action: "add-before-image-columns", Target: "column",
-			BeforeImage: &beforeImage{Prefix: beforeImagePrefix, Filter: "pk-only"}}, table)
+		add(mappingRule{Type: "selection", Action: "explicit"}, r.table(s))
 	}
+	add(mappingRule{Type: "transformation", Action: "add-column", Target: "column", Value: changeSequence,
+		Expression: "$" + changeSequence, DataType: &dataType{"string", changeSequenceLength}}, everyTable)
+	add(mappingRule{Type: "transformation", Action: "add-before-image-columns", Target: "column",
+		BeforeImage: &beforeImage{Prefix: beforeImagePrefix, Filter: "pk-only"}}, everyTable)
 	return plain(map[string]any{"rules": rules})
 }
 

@@ -48,7 +48,7 @@ func TestFailingReplicationIsResumed(t *testing.T) {
 	if n := s.counted(contract.ReplicationStopped); n != 70 {
 		t.Errorf("it was stopped for 70 ticks, counted were %d", n)
 	}
-	if answer := s.control(contract.ActionStart); answer.Did != "start-replication" {
+	if answer := s.control(contract.ActionStart); answer.Did != "resume-processing" {
 		t.Errorf("the operator's start did %q", answer.Did)
 	}
 	s.loading(1)
@@ -58,6 +58,15 @@ func TestFailingReplicationIsResumed(t *testing.T) {
 	fail()
 	if answer := s.tick(); answer.Did != "resume-processing" {
 		t.Errorf("after it ran for a while: %+v", answer)
+	}
+}
+
+// DMS may not count a first run that failed early.
+func TestStartOfAnotherKind(t *testing.T) {
+	s := newSource(newWorld(t))
+	s.replica().status, s.replica().reason = "failed", "provisioning failed"
+	if answer := s.tick(); answer.Did != "start-replication" || !slices.Equal(s.replica().asked, []string{"start-replication"}) {
+		t.Errorf("answer = %+v, asked %v", answer, s.replica().asked)
 	}
 }
 
@@ -79,7 +88,7 @@ func TestPause(t *testing.T) {
 	if answer := s.control(contract.ActionStart); answer.Paused || s.replica().status != "running" {
 		t.Errorf("start: %+v", answer)
 	}
-	if got := s.replica().asked; !slices.Equal(got, []string{"start-replication", "stop", "start-replication"}) {
+	if got := s.replica().asked; !slices.Equal(got, []string{"start-replication", "stop", "resume-processing"}) {
 		t.Errorf("asked %v", got)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/databasemigrationservice/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go"
 
 	"github.com/strata-cdk/strata/constructs/dataset"
 	"github.com/strata-cdk/strata/lambda/contract"
@@ -222,6 +223,9 @@ func (g gatedDMS) StartReplication(_ context.Context, in *dms.StartReplicationIn
 		}
 		if !slices.Contains([]string{"created", "stopped", "failed"}, r.status) {
 			return nil, &types.InvalidResourceStateFault{Message: aws.String("it is " + r.status)}
+		}
+		if first := len(r.asked) == 0; first != (aws.ToString(in.StartReplicationType) == "start-replication") {
+			return nil, &smithy.GenericAPIError{Code: "InvalidParameterCombinationException", Message: "Start Type, valid only for the first run"}
 		}
 		r.asked, r.status, r.reason = append(r.asked, aws.ToString(in.StartReplicationType)), "running", ""
 		return &dms.StartReplicationOutput{}, nil

@@ -36,9 +36,9 @@ type view struct {
 	mode        string
 	replication types.Replication
 	record      ledger.Replication
-	// loaded says that every table's load is complete, begun that at least one is.
-	loaded, begun bool
-	now           time.Time
+	// loaded says that every table's load is complete.
+	loaded bool
+	now    time.Time
 }
 
 func (v view) status() string { return aws.ToString(v.replication.Status) }
@@ -78,27 +78,28 @@ func (v view) want() string {
 	return v.startType()
 }
 
-// startType is the kind of start that loses nothing and loads nothing twice. A replication that has loaded nothing starts
-// afresh: DMS takes no other kind for a first run. A load alone cannot be resumed.
+// startType is the kind of start that loads nothing twice. DMS takes start-replication for the first run and for no other;
+// a load alone cannot be resumed.
 func (v view) startType() string {
-	if !v.ran() {
+	switch {
+	case v.status() == statusCreated || v.status() == statusReady:
 		return startAfresh
-	}
-	if v.mode == contract.ModeLoadOnly {
+	case v.mode == contract.ModeLoadOnly:
 		return startReload
 	}
 	return startResume
 }
 
-func (v view) ran() bool {
-	if v.begun || aws.ToString(v.replication.RecoveryCheckpoint) != "" {
-		return true
+// otherStart is what to ask if DMS says that a kind of start is not for this replication: one that failed before its first
+// run began may count as started or not.
+func (v view) otherStart(did string) string {
+	if did == startAfresh {
+		if v.mode == contract.ModeLoadOnly {
+			return startReload
+		}
+		return startResume
 	}
-	s := v.replication.ReplicationStats
-	if v.mode == contract.ModeChangesOnly { // started afresh it would begin with now, and lose what has changed since
-		return v.status() == statusStopped || (s != nil && s.FreshStartDate != nil)
-	}
-	return s != nil && (s.FullLoadStartDate != nil || s.TablesLoaded > 0)
+	return startAfresh
 }
 
 // failure identifies what has gone wrong, so that people are told of each failure once; empty if nothing has.

@@ -20,7 +20,6 @@ var now = time.Date(2026, 1, 31, 7, 0, 0, 0, time.UTC)
 func ago(d time.Duration) string { return contract.Time(now.Add(-d)) }
 
 func TestWant(t *testing.T) {
-	loadBegan := &types.ReplicationStats{FullLoadStartDate: aws.Time(now.Add(-time.Hour))}
 	tests := []struct {
 		name string
 		give view
@@ -37,24 +36,17 @@ func TestWant(t *testing.T) {
 		{"running, paused", view{replication: types.Replication{Status: aws.String("running")}, record: ledger.Replication{Paused: true}}, stop, false},
 		{"starting, paused", view{replication: types.Replication{Status: aws.String("replication_starting")}, record: ledger.Replication{Paused: true}}, "", false},
 		{"stopped, paused", view{replication: types.Replication{Status: aws.String("stopped")}, record: ledger.Replication{Paused: true}}, "", false},
-		{"failed before it loaded anything", view{replication: types.Replication{Status: aws.String("failed")}}, startAfresh, true},
-		{"failed while it loaded", view{replication: types.Replication{Status: aws.String("failed"), ReplicationStats: loadBegan}}, startResume, true},
-		{"failed, statistics lost", view{replication: types.Replication{Status: aws.String("failed")}, begun: true}, startResume, true},
-		{"failed, checkpoint", view{replication: types.Replication{Status: aws.String("failed"), RecoveryCheckpoint: aws.String("checkpoint:V1#1")}}, startResume, true},
+		{"failed", view{replication: types.Replication{Status: aws.String("failed")}}, startResume, true},
 		{"failed, waits", view{replication: types.Replication{Status: aws.String("failed")}, record: ledger.Replication{NextTry: ago(-time.Second)}}, "", true},
-		{"failed, has waited", view{replication: types.Replication{Status: aws.String("failed")}, record: ledger.Replication{NextTry: ago(0)}}, startAfresh, true},
-		{"stopped by hand", view{replication: types.Replication{Status: aws.String("stopped"), ReplicationStats: loadBegan}, loaded: true, begun: true}, startResume, true},
+		{"failed, has waited", view{replication: types.Replication{Status: aws.String("failed")}, record: ledger.Replication{NextTry: ago(0)}}, startResume, true},
+		{"stopped by hand", view{replication: types.Replication{Status: aws.String("stopped")}, loaded: true}, startResume, true},
 		{"deleting", view{replication: types.Replication{Status: aws.String("deleting")}}, "", false},
 		{"missing", view{replication: types.Replication{Status: aws.String(statusMissing)}}, "", true},
-		{"load alone, broken off", view{mode: contract.ModeLoadOnly, replication: types.Replication{Status: aws.String("failed"), ReplicationStats: loadBegan}}, startReload, true},
-		{"load alone, done", view{mode: contract.ModeLoadOnly, loaded: true, begun: true, replication: types.Replication{Status: aws.String("stopped"),
-			StopReason: aws.String("Stop Reason FULL_LOAD_ONLY_FINISHED"), ReplicationStats: loadBegan}}, "", false},
+		{"load alone, broken off", view{mode: contract.ModeLoadOnly, replication: types.Replication{Status: aws.String("failed")}}, startReload, true},
+		{"load alone, done", view{mode: contract.ModeLoadOnly, loaded: true, replication: types.Replication{Status: aws.String("stopped"),
+			StopReason: aws.String("Stop Reason FULL_LOAD_ONLY_FINISHED")}}, "", false},
 		{"changes alone, first start", view{mode: contract.ModeChangesOnly, loaded: true, replication: types.Replication{Status: aws.String("created")}}, startAfresh, false},
-		{"changes alone, never connected", view{mode: contract.ModeChangesOnly, loaded: true, replication: types.Replication{Status: aws.String("failed")}}, startAfresh, true},
-		// Afresh would begin with now and lose what changed since the stop.
 		{"changes alone, stopped", view{mode: contract.ModeChangesOnly, loaded: true, replication: types.Replication{Status: aws.String("stopped")}}, startResume, true},
-		{"changes alone, failed later", view{mode: contract.ModeChangesOnly, loaded: true, replication: types.Replication{Status: aws.String("failed"),
-			ReplicationStats: &types.ReplicationStats{FreshStartDate: aws.Time(now)}}}, startResume, true},
 	}
 	for _, tt := range tests {
 		v := tt.give

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	dms "github.com/aws/aws-sdk-go-v2/service/databasemigrationservice"
 	"github.com/aws/aws-sdk-go-v2/service/databasemigrationservice/types"
+	"github.com/aws/smithy-go"
 
 	"github.com/strata-cdk/strata/lambda/contract"
 	"github.com/strata-cdk/strata/lambda/internal/ledger"
@@ -36,7 +38,7 @@ func (h *Handler) reconcile(ctx context.Context) (*Summary, error) {
 		return nil, err
 	}
 	loadErr := h.loads(ctx, tables)
-	v := view{mode: h.Mode, replication: replication, record: record, loaded: allLoaded(tables), begun: begun(tables), now: h.Now()}
+	v := view{mode: h.Mode, replication: replication, record: record, loaded: allLoaded(tables), now: h.Now()}
 	did, err := h.act(ctx, &v, tables)
 	if err != nil {
 		return nil, errors.Join(loadErr, err)
@@ -93,7 +95,7 @@ func (h *Handler) act(ctx context.Context, v *view, tables []*table) (did string
 		return "", err
 	}
 	if same(before, *r) && before.Revision > 0 {
-		return did, h.ask(ctx, did)
+		return h.ask(ctx, *v, did)
 	}
 	err = h.Ledger.Apply(ctx, ledger.PutReplication(*r))
 	if ledger.Refused(err) { // another call has seen something newer and does what is to be done
@@ -103,7 +105,7 @@ func (h *Handler) act(ctx context.Context, v *view, tables []*table) (did string
 		return "", fmt.Errorf("write the record of %s: %w", h.Source, err)
 	}
 	r.Revision++
-	return did, h.ask(ctx, did)
+	return h.ask(ctx, *v, did)
 }
 
 // runningFor is how long the replication is known to have been running.
@@ -120,34 +122,46 @@ func same(a, b ledger.Replication) bool {
 		a.Config == b.Config && slices.Equal(a.Tables, b.Tables) && slices.Equal(a.Retired, b.Retired)
 }
 
-// ask asks DMS to start or stop. That its state has changed meanwhile is left to the next call.
-func (h *Handler) ask(ctx context.Context, did string) error {
-	var err error
-	switch did {
-	case "":
-		return nil
-	case stop:
-		_, err = h.DMS.StopReplication(ctx, &dms.StopReplicationInput{ReplicationConfigArn: &h.Config})
-	default:
-		_, err = h.DMS.StartReplication(ctx, &dms.StartReplicationInput{ReplicationConfigArn: &h.Config, StartReplicationType: &did})
+// ask asks DMS to start or stop, and tells what it asked. That DMS's state has changed meanwhile is left to the next call.
+func (h *Handler) ask(ctx context.Context, v view, did string) (string, error) {
+	if did == "" {
+		return "", nil
+	}
+	err := h.call(ctx, did)
+	if did != stop && hasCode(err, "InvalidParameterCombination") {
+		slog.Warn("DMS takes another kind of start", "asked", did, "replication", h.Config, "error", err.Error())
+		did = v.otherStart(did)
+		err = h.call(ctx, did)
 	}
 	var state *types.InvalidResourceStateFault
 	if errors.As(err, &state) {
 		slog.Warn("DMS refuses for now", "asked", did, "replication", h.Config, "error", err.Error())
-		return nil
+		return "", nil
 	}
 	if err != nil {
-		return fmt.Errorf("%s of replication %s: %w", did, h.Config, errors.Join(err, h.Metrics.Count(map[string]int64{contract.ReplicationErrors: 1})))
+		err = errors.Join(err, h.Metrics.Count(map[string]int64{contract.ReplicationErrors: 1}))
+		return "", fmt.Errorf("%s of replication %s: %w", did, h.Config, err)
 	}
-	return nil
+	return did, nil
+}
+
+func (h *Handler) call(ctx context.Context, did string) error {
+	if did == stop {
+		_, err := h.DMS.StopReplication(ctx, &dms.StopReplicationInput{ReplicationConfigArn: &h.Config})
+		return err
+	}
+	_, err := h.DMS.StartReplication(ctx, &dms.StartReplicationInput{ReplicationConfigArn: &h.Config, StartReplicationType: &did})
+	return err
+}
+
+// hasCode tells whether err is an error of the service whose code begins so; the SDK has no type for all of them.
+func hasCode(err error, code string) bool {
+	var api smithy.APIError
+	return errors.As(err, &api) && strings.HasPrefix(api.ErrorCode(), code)
 }
 
 func allLoaded(tables []*table) bool {
 	return !slices.ContainsFunc(tables, func(t *table) bool { return t.load.State != ledger.LoadComplete })
-}
-
-func begun(tables []*table) bool {
-	return slices.ContainsFunc(tables, func(t *table) bool { return t.load.State == ledger.LoadComplete && t.load.Snapshot })
 }
 
 func (h *Handler) summary(v view, tables []*table, did string) *Summary {
