@@ -42,6 +42,7 @@ def _client(service: str) -> Any:
 class Clients:
     s3: Any = field(default_factory=lambda: _client("s3"))
     dynamodb: Any = field(default_factory=lambda: _client("dynamodb"))
+    glue: Any = field(default_factory=lambda: _client("glue"))
     secrets: Any = field(default_factory=lambda: _client("secretsmanager"))
 
     def read(self, uri: str) -> bytes:

@@ -20,6 +20,8 @@ from pyspark.sql import DataFrame, SparkSession
 CATALOG = "glue_catalog"
 BATCH_PROPERTY = "strata.batch-id"
 COUNTS_PROPERTY = "strata.counts"
+REASONS_PROPERTY = "strata.reasons"
+ABSENT_PROPERTY = "strata.absent"
 
 _STAGING_PROPERTY = "strata.staging-id"
 _NEWEST = 25
@@ -74,13 +76,26 @@ class Table:
 
     def published(self, batch: str) -> Commit | None:
         """The newest commit of this batch in main's history."""
-        snapshot = self._java.currentSnapshot()
-        while snapshot is not None:
+        for snapshot in self._history():
             if snapshot.summary().get(BATCH_PROPERTY) == batch:
                 return Commit(str(snapshot.snapshotId()), dict(snapshot.summary()))
+        return None
+
+    @property
+    def content(self) -> str | None:
+        """The newest snapshot of main's history that changed rows; compaction changes none. None if it has none."""
+        for snapshot in self._history():
+            if snapshot.operation() != "replace":
+                return str(snapshot.snapshotId())
+        return self.main
+
+    def _history(self) -> Iterator[Any]:
+        """Main's snapshots, newest first, as far back as they are kept."""
+        snapshot = self._java.currentSnapshot()
+        while snapshot is not None:
+            yield snapshot
             parent = snapshot.parentId()
             snapshot = None if parent is None else self._java.snapshot(parent)
-        return None
 
     @property
     def properties(self) -> dict[str, str]:
@@ -126,21 +141,36 @@ class Table:
         """Stages what a MERGE writes. Returns the snapshot."""
         return self._stage(lambda tagged: _run_tagged(self.spark, statement, tagged), wap_id, properties)
 
-    def publish(self, staged: str, expected: str | None) -> None:
-        """Makes the staged snapshot main. Raises Moved unless main is still `expected` and nothing else changed."""
+    def publish(
+        self,
+        staged: str | None,
+        expected: str | None,
+        properties: dict[str, str] | None = None,
+        guard: dict[str, str | None] | None = None,
+    ) -> None:
+        """Makes the staged snapshot main and sets the properties, in one commit; None leaves main as it is.
+
+        Raises Moved unless main is still `expected` and the properties named in `guard` still have those values.
+        """
         operations = self._java.operations()
         operations.refresh()
         base = operations.current()
         current = base.currentSnapshot()
         if (None if current is None else str(current.snapshotId())) != expected:
             raise Moved(f"{self.name}: main is no longer snapshot {expected}")
-        parent = base.snapshot(int(staged)).parentId()
-        if (None if parent is None else str(parent)) != expected:
-            raise Moved(f"{self.name}: snapshot {staged} was staged on {parent}, not on {expected}")
+        for name, value in (guard or {}).items():
+            if base.properties().get(name) != value:
+                raise Moved(f"{self.name}: {name} is no longer {value}")
         builder = self.spark._jvm.org.apache.iceberg.TableMetadata.buildFrom(base)
-        updated = builder.setBranchSnapshot(int(staged), "main").build()
+        if staged is not None:
+            parent = base.snapshot(int(staged)).parentId()
+            if (None if parent is None else str(parent)) != expected:
+                raise Moved(f"{self.name}: snapshot {staged} was staged on {parent}, not on {expected}")
+            builder = builder.setBranchSnapshot(int(staged), "main")
+        if properties:
+            builder = builder.setProperties(properties)
         try:
-            operations.commit(base, updated)
+            operations.commit(base, builder.build())
         except Py4JJavaError as error:
             if refused(error):
                 raise Moved(f"{self.name}: {error.java_exception.getMessage()}") from error

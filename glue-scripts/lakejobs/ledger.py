@@ -47,7 +47,9 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a batch ended. `rows_changed` is how many rows of the cleaned table it wrote."""
+    """How a batch ended. `rows_changed` is how many rows of the cleaned table it wrote, `absent` how many of them a
+    whole load no longer had.
+    """
 
     state: str
     counts: dict[str, int]
@@ -59,6 +61,7 @@ class Outcome:
     reason: str = ""
     snapshot: str = ""
     rows_changed: int = 0
+    absent: int = 0
 
 
 @dataclass(frozen=True)
@@ -236,11 +239,12 @@ class Ledger:
             "code": outcome.code,
             "reason": outcome.reason,
             "snapshot": outcome.snapshot,
+            "absent": outcome.absent,
         }
 
     def _rerun_values(self, outcome: Outcome) -> dict[str, Any]:
         result = self._outcome_values(outcome)
-        kept = {name: result[name] for name in ("state", "counts", "snapshot", "code", "reason")}
+        kept = {name: result[name] for name in ("state", "counts", "absent", "snapshot", "code", "reason")}
         return {"at": self._stamp(), "rows_changed": outcome.rows_changed, **kept}
 
     def _lost(self, lease: Lease) -> LeaseLost:

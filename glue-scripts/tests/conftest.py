@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,9 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "glue-scripts"), str(Path(__file__).parent)]
 
 CATALOG = "spark.sql.catalog.glue_catalog"
+
+# Called before the catalog takes a table's update; a test puts here what happens while a commit is on its way.
+BEFORE_UPDATE: list[Callable[[], None]] = []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -49,6 +52,8 @@ def aws() -> Iterator[str]:
 
     def update_table(self: GlueResponse) -> EmptyResult:
         asked = self.parameters
+        for happens in BEFORE_UPDATE:
+            happens()
         with lock:
             table = self.glue_backend.get_table(asked["DatabaseName"], asked["TableInput"]["Name"])
             expected = asked.get("VersionId")

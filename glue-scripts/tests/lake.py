@@ -39,8 +39,16 @@ def dataset(name: str, columns: list[dict], keys: list[str], sequence: str | Non
     return base | more
 
 
-def parquet() -> dict:
-    return {"kind": "parquet", "header": None, "delimiter": None, "null_value": None}
+def parquet(kind: str = "parquet") -> dict:
+    return {"kind": kind, "header": None, "delimiter": None, "null_value": None}
+
+
+def replicated(name: str, columns: list[dict], keys: list[str], **more: Any) -> dict:
+    """A CDC dataset as DMS delivers it, in generations 1 to 4."""
+    return dataset(name, columns, keys, load="cdc", format=parquet("dms_parquet"), **more)
+
+
+GENERATIONS = (1, 2, 3, 4)
 
 
 class Lake:
@@ -100,9 +108,13 @@ class Lake:
 
     def pin(self) -> str:
         """Stores the manifest and returns its hash."""
+        landing = [
+            {"prefix": f"erp/g{g}/public/{d['name']}/", "dataset": d["id"], "source": "Erp", "generation": g}
+            for d in self.datasets.values() if d["load"] == "cdc" for g in GENERATIONS
+        ]  # fmt: skip
         manifest = {
             "schema_version": 1, "lake": "test", "operations_database": "test_operations",
-            "datasets": [self.datasets[k] for k in sorted(self.datasets)], "landing": [], "models": self.models,
+            "datasets": [self.datasets[k] for k in sorted(self.datasets)], "landing": landing, "models": self.models,
         }  # fmt: skip
         text = json.dumps(manifest, separators=(",", ":")).encode()
         digest = hashlib.sha256(text).hexdigest()
@@ -115,13 +127,16 @@ class Lake:
         etag = answer["ETag"].strip('"')
         return Object(self.buckets["raw"], key, answer["VersionId"], len(body), etag, "2026-01-01T00:00:00.000000Z")
 
-    def freeze(self, dataset_id: str, objects: list[Object], force: bool = False, **record: Any) -> dict:
+    def freeze(
+        self, dataset_id: str, objects: list[Object], force: bool = False, load: int | None = None, **record: Any
+    ) -> dict:
         """Makes a batch of the objects, as dispatch would, and returns its entry for a run."""
         ids = "".join(f"{o.key}\0{o.version}\n" for o in sorted(objects, key=lambda o: (o.key, o.version)))
+        ids += f"\0load\0{load}\n" if load else ""
         batch = hashlib.sha256(f"test\n{dataset_id}\n{ids}".encode()).hexdigest()[:32]
         uri = f"s3://{self.buckets['artifacts']}/batches/{batch}.json"
         content = {"schema_version": 1, "batch": batch, "lake": "test", "dataset": dataset_id,
-                   "objects": [vars(o) for o in objects]}  # fmt: skip
+                   "objects": [vars(o) for o in objects], "load": load and {"generation": load}}  # fmt: skip
         self.s3.put_object(Bucket=self.buckets["artifacts"], Key=f"batches/{batch}.json", Body=json.dumps(content))
         manifest = self.pin()
         item = {"dataset": dataset_id, "state": "frozen", "list_uri": uri, "manifest": manifest, "attempt": 0,
@@ -170,6 +185,36 @@ class Lake:
         batch = self.freeze(dataset_id, objects)
         self.refine([batch])
         return self.batch(batch)
+
+    def changes(self, dataset_id: str, *bodies: bytes, generation: int = 1, load: bool = False) -> dict:
+        """Makes a batch of files as DMS names them, and returns its entry for a run."""
+        name = dataset_id.split(".")[1]
+        objects = []
+        for body in bodies:
+            n = next(_NUMBERS)
+            base = f"LOAD{n:08X}" if load else f"20260101-{n:09d}"
+            objects.append(self.land(f"erp/g{generation}/public/{name}/{base}.parquet", body))
+        return self.freeze(dataset_id, objects, load=generation if load else None)
+
+    def apply_changes(self, dataset_id: str, *bodies: bytes, generation: int = 1, load: bool = False) -> dict:
+        """Refines such a batch and returns its record."""
+        item = self.changes(dataset_id, *bodies, generation=generation, load=load)
+        self.refine([item])
+        return self.batch(item)
+
+    def again(self, item: dict) -> dict:
+        """Runs a batch with an outcome once more by force, and returns its record."""
+        record = self.get(f"batch#{item['batch']}", "batch")
+        reopened = record | {"state": "frozen", "force": True, "prior_state": record["state"], "attempt": 0}
+        self.put(record["pk"], "batch", {k: v for k, v in reopened.items() if k not in ("pk", "sk")})
+        self.refine([item | {"force": True}])
+        return self.batch(item)
+
+    def live(self, dataset_id: str) -> list[tuple]:
+        """The declared columns of the rows that are not deleted."""
+        names = [c["name"] for c in self.datasets[dataset_id]["columns"] if c["protect"] != "drop"]
+        frame = self.spark.table(self.cleaned(dataset_id)).where("NOT _is_deleted")
+        return sorted(tuple(r) for r in frame.select(*names).collect())
 
     def publish(self, batches: list[dict] | None = None, **more: Any) -> None:
         started = self.start(batches or [])

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lake import column, dataset
 from lakejobs.manifest import Dataset, _dataset
-from lakejobs.refine.classify import EFFECTIVE, OUTCOME, classify
+from lakejobs.refine.classify import classify
+from lakejobs.refine.compare import OUTCOME, WRITE
 
 COLUMNS = [column("k", "int", required=True), column("seq", "int", required=True), column("a"), column("b", "int")]
 SCHEMA = "_object int, _line binary, _reasons array<string>, _key struct<k: string>, k int, seq int, a string, b int"
@@ -102,7 +103,7 @@ def apply(spark: Any, declared: Dataset, rows: list[Row], stored: Any) -> tuple[
     frame = classify(spark.createDataFrame(data, SCHEMA), stored, declared, distinct)
     result = frame.collect()
     effective = [Row(r["k"], r["seq"], r["a"], r["b"], (r["_object"], bytes(r["_line"]))) for r in result
-                 if r[OUTCOME] in EFFECTIVE]  # fmt: skip
+                 if r[WRITE] is not None]  # fmt: skip
     return Counter(r[OUTCOME] for r in result), effective
 
 

@@ -230,15 +230,15 @@ def test_the_late_commit_of_a_dead_run_is_refused(lake: Lake, monkeypatch: pytes
     sleeper = lake.start([item])
     publish, staged = Table.publish, []
 
-    def overtaken(self: Table, snapshot: str, expected: str | None) -> None:
+    def overtaken(self: Table, snapshot: str, expected: str | None, *more: Any) -> None:
         staged.append((self, snapshot, expected))
         if len(staged) == 1:
             lake.refine([item])
             # The commit itself refuses, though the lease was checked before the sleep.
             with pytest.raises(Moved):
-                publish(self, snapshot, expected)
+                publish(self, snapshot, expected, *more)
             raise Moved("late")
-        publish(self, snapshot, expected)
+        publish(self, snapshot, expected, *more)
 
     monkeypatch.setattr(Table, "publish", overtaken)
     with pytest.raises(JobFailed, match="no longer holds the lease"):
@@ -258,11 +258,11 @@ def test_a_moved_table_is_classified_anew(lake: Lake, monkeypatch: pytest.Monkey
     name = lake.cleaned("sales.orders")
     publish, times = Table.publish, []
 
-    def meddled(self: Table, snapshot: str, expected: str | None) -> None:
+    def meddled(self: Table, snapshot: str, expected: str | None, *more: Any) -> None:
         if self.name == name and not times:
             times.append(1)
             lake.spark.sql(f"INSERT INTO {name} VALUES (2, 9, 'theirs', 1.00, 'other')")
-        publish(self, snapshot, expected)
+        publish(self, snapshot, expected, *more)
 
     monkeypatch.setattr(Table, "publish", meddled)
     record = lake.apply("sales.orders", HEADER + "2,1,ours,1\n3,1,c,1\n")

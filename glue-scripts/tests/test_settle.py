@@ -7,7 +7,7 @@ from typing import Any
 import boto3
 import pytest
 from lakejobs.lists import Object
-from lakejobs.refine.rows import Readable
+from lakejobs.refine.record import Readable
 from lakejobs.refine.source import Source, settle
 
 # What GrantReadVersions on raw and GrantPut on artifacts allow, by the name of the call.

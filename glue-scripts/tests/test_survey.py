@@ -12,8 +12,9 @@ import pytest
 from botocore.exceptions import ClientError
 from lakejobs.refine import survey
 
-CSV = {"kind": "csv", "header": True, "delimiter": ",", "columns": []}
+CSV = {"kind": "csv", "header": True, "delimiter": ",", "columns": [], "needed": ()}
 BARE = CSV | {"header": False}
+PARQUET = {"kind": "parquet", "header": None, "delimiter": None, "needed": ()}
 
 
 class Versions:
@@ -132,7 +133,7 @@ def test_parquet_layout() -> None:
     )
     kinds = {"i": "bigint", "d": "decimal(10,2)", "t": "timestamp", "z": "timestamp", "b": "string", "n": "int"}
     declared = list(kinds.items())
-    found = run(parquet_bytes(table), {"kind": "parquet", "header": None, "delimiter": None, "columns": declared})
+    found = run(parquet_bytes(table), PARQUET | {"columns": declared})
     assert found["error"] is None
     assert found["layout"] == [("i", "smallint"), ("d", "decimal(12,4)"), ("t", "timestamp_ntz"), ("z", "timestamp"),
                                ("b", "binary")]  # fmt: skip
@@ -151,7 +152,7 @@ def test_parquet_layout() -> None:
 )
 def test_damaged_parquet(change: Any, message: str) -> None:
     whole = parquet_bytes(pa.table({"a": list(range(1000))}))
-    form = {"kind": "parquet", "header": None, "delimiter": None, "columns": [("a", "bigint")]}
+    form = PARQUET | {"columns": [("a", "bigint")]}
     assert message in run(change(whole), form)["error"]
 
 
@@ -164,14 +165,60 @@ def test_damaged_parquet(change: Any, message: str) -> None:
     ],
 )
 def test_parquet_types_that_do_not_fit(array: pa.Array, declared: str, message: str) -> None:
-    form = {"kind": "parquet", "header": None, "delimiter": None, "columns": [("a", declared)]}
+    form = PARQUET | {"columns": [("a", declared)]}
     assert message in run(parquet_bytes(pa.table({"a": array})), form)["error"]
 
 
 def test_large_parquet_is_read_by_its_end() -> None:
     body = parquet_bytes(pa.table({"a": pa.array(range(2_000_000))}), compression="none", use_dictionary=False)
     store = Versions(body)
-    form = {"kind": "parquet", "header": None, "delimiter": None, "columns": [("a", "bigint")]}
+    form = PARQUET | {"columns": [("a", "bigint")]}
     found = survey.survey_object(store, {"bucket": "r", "key": "k", "version": "v1", "size": len(body)}, form)
     assert found["records"] == 2_000_000
     assert store.reads < 5
+
+
+LINES = {"kind": "json", "header": None, "delimiter": None, "columns": [("a", "int"), ("b", "string")], "needed": ()}
+
+
+def test_json_lines_are_counted_and_undeclared_members_told() -> None:
+    body = b'\xef\xbb\xbf{"a":1,"c":2}\n\n{"b":{"d":1}}\r\nno json\n[{"e":1}]\n{"f":1,"f":2}\n{"\xc3\xa4":1}'
+    for found in (run(body, LINES), run(gzip.compress(body), LINES, key="a/b.json.gz")):
+        assert (found["error"], found["records"], found["header"]) == (None, 6, None)
+        assert found["names"] == ["c", "\u00e4"]
+    assert "damaged or truncated gzip" in run(gzip.compress(body)[:-9], LINES, key="k.gz")["error"]
+
+
+def test_names_of_undeclared_members_have_an_end() -> None:
+    body = b"".join(b'{"id_%d_%s":1}\n' % (i, b"x" * 300) for i in range(2000))
+    found = run(body, LINES)
+    assert found["records"] == 2000
+    assert 200 <= len(found["names"]) <= 2000
+    assert {len(name) for name in found["names"]} == {255}
+
+
+DMS = PARQUET | {
+    "kind": "dms_parquet",
+    "needed": ("Op", "AR_H_CHANGE_SEQ"),
+    "columns": [("Op", "string"), ("AR_H_CHANGE_SEQ", "string"), ("BI_id", "bigint"), ("id", "bigint")],
+}
+
+
+def test_change_columns_are_needed_and_typed() -> None:
+    plain = {"AR_H_CHANGE_SEQ": [""], "id": [1]}
+    assert run(parquet_bytes(pa.table({"Op": ["I"], **plain})), DMS)["error"] is None
+    assert "has no column Op, which the changes" in run(parquet_bytes(pa.table(plain)), DMS)["error"]
+    both = "has no column Op and no column AR_H_CHANGE_SEQ"
+    assert both in run(parquet_bytes(pa.table({"op": ["I"], "id": [1]})), DMS)["error"]
+    twice = pa.table({"Op": ["I"], "op": ["x"], **plain})
+    assert "has columns that differ in case only: Op, op" in run(parquet_bytes(twice), DMS)["error"]
+    odd = pa.table({"Op": ["U"], "BI_id": [1.5], **plain})
+    assert "its column BI_id holds double, which cannot be read as bigint" in run(parquet_bytes(odd), DMS)["error"]
+
+
+def test_times_of_day_are_laid_out_as_such() -> None:
+    table = pa.table({"t": pa.array([1], pa.time32("ms")), "u": pa.array([1], pa.time64("us"))})
+    form = PARQUET | {"columns": [("t", "string"), ("u", "string")]}
+    assert run(parquet_bytes(table), form)["layout"] == [("t", "time_millis"), ("u", "time_micros")]
+    wrong = PARQUET | {"columns": [("t", "timestamp")]}
+    assert "holds time_millis, which cannot be read as timestamp" in run(parquet_bytes(table), wrong)["error"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -34,6 +35,24 @@ class Waiting(Exception):
         self.inputs = inputs
 
 
+@dataclass(frozen=True)
+class Pin:
+    """What is read of an input: the snapshot, the one that made its rows what they are, and its columns.
+
+    The two differ after a compaction, which makes reading faster and nothing else.
+    """
+
+    read: str
+    content: str
+    columns: tuple[str, ...]
+
+
+def _pin_of(table: Table | None) -> Pin | None:
+    if table is None or table.main is None:
+        return None
+    return Pin(table.main, table.content or table.main, tuple(table.read(table.main).columns))
+
+
 class Builder:
     """Publishes models against one set of input snapshots: each dataset is pinned when it is first read.
 
@@ -55,7 +74,7 @@ class Builder:
         self._ledger = ledger
         self._lease = lease
         self._fence = fence
-        self._snapshots: dict[str, str | None] = {}
+        self._pins: dict[str, Pin | None] = {}
 
     def build(self, model: Model) -> None:
         """Publishes the model unless it is up to date.
@@ -73,26 +92,26 @@ class Builder:
 
     def _attempt(self, model: Model) -> None:
         inputs = {name: find_input(self._manifest, name) for name in model.inputs}
-        found = {name: self._snapshot(item) for name, item in inputs.items()}
-        missing = sorted(name for name, snapshot in found.items() if snapshot is None)
+        found = {name: self._pin(item) for name, item in inputs.items()}
+        missing = sorted(name for name, pin in found.items() if pin is None)
         if missing:
             raise Waiting(missing)
-        snapshots = {name: snapshot for name, snapshot in found.items() if snapshot is not None}
+        pins = {name: pin for name, pin in found.items() if pin is not None}
+        snapshots = {name: pin.content for name, pin in pins.items()}
         identity = output_id(model, inputs, snapshots)
         if self._up_to_date(model, identity, snapshots):
             log("model is up to date", model=model.id, output_id=identity)
             return
         check_text(self._spark, model)
-        frame = self._spark.sql(render(model, lambda name: pinned(inputs[name].table, snapshots[name])))
+        frame = self._spark.sql(render(model, lambda name: pinned(inputs[name], pins[name].read, pins[name].columns)))
         check_plan(frame)
         self._replace(model, frame, identity)
         self._record(model, identity, snapshots)
 
-    def _snapshot(self, item: Input) -> str | None:
-        if item.id not in self._snapshots:
-            table = Table.load(self._spark, item.table)
-            self._snapshots[item.id] = table.main if table else None
-        return self._snapshots[item.id]
+    def _pin(self, item: Input) -> Pin | None:
+        if item.id not in self._pins:
+            self._pins[item.id] = _pin_of(Table.load(self._spark, item.table))
+        return self._pins[item.id]
 
     def _up_to_date(self, model: Model, identity: str, snapshots: dict[str, str]) -> bool:
         """Whether the table holds this output. Tells the ledger if a dead run could not."""
@@ -100,7 +119,7 @@ class Builder:
         commit = table.commit() if table else None
         if commit is None or commit.summary.get(OUTPUT_PROPERTY) != identity:
             return False
-        self._snapshots[model.id] = commit.snapshot
+        self._pins[model.id] = _pin_of(table)
         recorded = self._ledger.output(model.id)
         if recorded is None or (recorded.output_id, recorded.snapshot) != (identity, commit.snapshot):
             self._record(model, identity, snapshots)
@@ -125,6 +144,6 @@ class Builder:
         if commit is None or commit.summary.get(OUTPUT_PROPERTY) != identity:
             raise RuntimeError(f"{model_table(model)}: another writer replaced the table that was just published")
         rows = int(commit.summary.get("total-records", "0"))
-        self._snapshots[model.id] = commit.snapshot
+        self._pins[model.id] = _pin_of(table)
         self._ledger.put_output(model.id, Output(identity, snapshots, commit.snapshot, rows), self._lease)
         log("model published", model=model.id, output_id=identity, snapshot=commit.snapshot, rows=rows)

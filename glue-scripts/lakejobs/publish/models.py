@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 
 from lakejobs.iceberg import CATALOG
 from lakejobs.manifest import Manifest, Model
+from lakejobs.refine.changes import DELETED
 from lakejobs.shapes import ShapeError
 
 _REFERENCE = re.compile(r"""\{\{\s*ref\(\s*(?:"([^"]*)"|'([^']*)')\s*\)\s*\}\}""")
@@ -17,11 +18,15 @@ _REFERENCE = re.compile(r"""\{\{\s*ref\(\s*(?:"([^"]*)"|'([^']*)')\s*\)\s*\}\}""
 
 @dataclass(frozen=True)
 class Input:
-    """What a reference names: its table, and for a dataset the columns a model may see."""
+    """What a reference names: its table, and for a dataset the columns a model may see (name, type, protection).
+
+    `tombstones` says that the table keeps deleted rows, which no model sees.
+    """
 
     id: str
     table: str
     columns: tuple[tuple[str, str, str], ...]
+    tombstones: bool = False
 
 
 def find_input(manifest: Manifest, name: str) -> Input:
@@ -31,7 +36,7 @@ def find_input(manifest: Manifest, name: str) -> Input:
             return Input(name, model_table(model), ())
     dataset = manifest.dataset(name)
     columns = tuple((c.name, c.type, c.protect) for c in dataset.stored)
-    return Input(name, f"{CATALOG}.{dataset.cleaned_database}.{dataset.name}", columns)
+    return Input(name, f"{CATALOG}.{dataset.cleaned_database}.{dataset.name}", columns, dataset.is_cdc)
 
 
 def model_table(model: Model) -> str:
@@ -53,9 +58,22 @@ def render(model: Model, table: Callable[[str], str]) -> str:
     return text
 
 
-def pinned(name: str, snapshot: str) -> str:
-    """A table at a snapshot, in a FROM clause."""
-    return f"{name} VERSION AS OF {snapshot}"
+def pinned(item: Input, snapshot: str, stored: Collection[str]) -> str:
+    """An input's rows at a snapshot, in a FROM clause: what stands there in place of the reference.
+
+    `stored` are the columns the snapshot has; a declared one that it has not yet is NULL.
+    """
+    table = f"{item.table} VERSION AS OF {snapshot}"
+    if not item.tombstones:
+        return table
+    columns = [_column(name, kind, protect, stored) for name, kind, protect in item.columns]
+    return f"(SELECT {', '.join(columns)} FROM {table} WHERE NOT `{DELETED}`)"
+
+
+def _column(name: str, kind: str, protect: str, stored: Collection[str]) -> str:
+    if name in stored:
+        return f"`{name}`"
+    return f"CAST(NULL AS {'string' if protect == 'hash' else kind}) AS `{name}`"
 
 
 def output_id(model: Model, inputs: dict[str, Input], snapshots: dict[str, str]) -> str:

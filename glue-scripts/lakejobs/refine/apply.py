@@ -12,19 +12,20 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lakejobs.errors import BatchFailed
-from lakejobs.iceberg import BATCH_PROPERTY, COUNTS_PROPERTY, Moved, Table
+from lakejobs.iceberg import ABSENT_PROPERTY, BATCH_PROPERTY, COUNTS_PROPERTY, REASONS_PROPERTY, Moved, Table
 from lakejobs.ledger import Outcome
 from lakejobs.manifest import Dataset
-from lakejobs.refine import target
+from lakejobs.refine import staging, target
+from lakejobs.refine.changes import HALF, NEW, conform_changes
 from lakejobs.refine.classify import classify
+from lakejobs.refine.classify_changes import Batch, classify_changes
 from lakejobs.refine.conform import REASONS, conform
+from lakejobs.refine.current_view import keep_current_view
 from lakejobs.refine.outcome import Tally, blocked, gate_reason, tally
 from lakejobs.refine.protect import HashKey
 from lakejobs.refine.quarantine import quarantine_rows, write_quarantine
 from lakejobs.refine.rows import read_rows
 from lakejobs.refine.source import Source, overwritten
-
-REASONS_PROPERTY = "strata.reasons"
 
 _COMMIT_TRIES = 5
 
@@ -41,22 +42,27 @@ class Overwritten(Exception):
 class Conformed:
     """A batch's rows, judged and cached; `frame` is None if it has none.
 
-    `keys` is the range of accepted keys, where it helps; `distinct` tells that no two accepted rows share a key.
+    `keys` is the range of accepted keys, where it helps.
     """
 
     frame: DataFrame | None
-    keys: target.KeyRange | None
-    distinct: bool
+    keys: staging.KeyRange | None
+    batch: Batch
 
 
 @dataclass(frozen=True)
 class Application:
-    """One batch on its way into the tables. `fence` raises if this run may no longer write."""
+    """One batch on its way into the tables. `fence` raises if this run may no longer write.
+
+    `load` is the generation whose whole load the batch is, None for any other batch.
+    """
 
     spark: SparkSession
     s3: Any
+    glue: Any
     dataset: Dataset
     batch: str
+    load: int | None
     source: Source
     key: HashKey | None
     cleaned_location: str
@@ -81,19 +87,22 @@ class Application:
         """Reads, judges and caches the batch, and makes sure that what was read is what was listed."""
         rows = read_rows(self.spark, self.dataset, self.source.readable)
         if rows is None:
-            return Conformed(None, None, distinct=True)
-        frame = conform(rows, self.dataset, self.key).persist(StorageLevel.MEMORY_AND_DISK)
+            return Conformed(None, None, Batch(distinct=True, moves=False))
+        judge = conform_changes if self.dataset.is_cdc else conform
+        frame = judge(rows, self.dataset, self.key).persist(StorageLevel.MEMORY_AND_DISK)
         accepted = F.size(REASONS) == 0
-        bounds = target.key_range_bounds(self.dataset, accepted)
+        bounds = staging.key_range_bounds(self.dataset, accepted)
         keys = F.when(accepted, F.struct(*self.dataset.keys))
+        moves = F.count(F.when(F.col(HALF) == NEW, True)) if self.dataset.is_cdc else F.lit(0)
+        figures = [F.count(keys).alias("_rows"), F.count_distinct(keys).alias("_keys"), moves.alias("_moves"), *bounds]
         try:
-            found = frame.agg(F.count(keys).alias("_rows"), F.count_distinct(keys).alias("_keys"), *bounds).first()
+            found = frame.agg(*figures).first()
         except Exception:
             self._verify()
             raise
         self._verify()
-        held = target.key_range(self.dataset, found["_low"], found["_high"]) if bounds else None
-        return Conformed(frame, held, distinct=found["_rows"] == found["_keys"])
+        held = staging.key_range(self.dataset, found["_low"], found["_high"]) if bounds else None
+        return Conformed(frame, held, Batch(found["_rows"] == found["_keys"], bool(found["_moves"])))
 
     def _verify(self) -> None:
         positions = overwritten(self.s3, self.source)
@@ -104,39 +113,70 @@ class Application:
         """Classifies against main as it is now, and commits. Raises Moved if main changes meanwhile."""
         self.fence()
         table = Table.load(self.spark, target.table_name(self.dataset))
+        classified = self._classified(conformed, table)
+        absent = self._absent(conformed, table)
+        cached = [f.persist(StorageLevel.MEMORY_AND_DISK) for f in (classified, absent) if f is not None]
+        try:
+            found = tally(classified, self.source.records)
+            if absent is not None:
+                found = replace(found, absent=absent.count())
+            return self._settle(classified, absent, found, table, conformed.keys)
+        finally:
+            for frame in cached:
+                frame.unpersist()
+
+    def _classified(self, conformed: Conformed, table: Table | None) -> DataFrame | None:
         if conformed.frame is None:
-            return self._settle(None, tally(None, self.source.records), table, None)
+            return None
         stored = None
         if table is not None and table.main is not None:
-            stored = target.stored_rows(table, table.main, conformed.frame, self.dataset, conformed.keys)
-        classified = classify(conformed.frame, stored, self.dataset, conformed.distinct)
-        classified = classified.persist(StorageLevel.MEMORY_AND_DISK)
-        try:
-            return self._settle(classified, tally(classified, self.source.records), table, conformed.keys)
-        finally:
-            classified.unpersist()
+            stored = staging.stored_rows(table, table.main, conformed.frame, self.dataset, conformed.keys)
+        if self.dataset.is_cdc:
+            loaded = target.loaded_generation(table)
+            return classify_changes(conformed.frame, stored, self.dataset, conformed.batch, loaded)
+        return classify(conformed.frame, stored, self.dataset, conformed.batch.distinct)
+
+    def _absent(self, conformed: Conformed, table: Table | None) -> DataFrame | None:
+        if self.load is None or table is None or table.main is None:
+            return None
+        return staging.absent_rows(table, table.main, self.dataset, self.load, conformed.frame)
 
     def _settle(
-        self, classified: DataFrame | None, found: Tally, table: Table | None, keys: target.KeyRange | None
+        self,
+        classified: DataFrame | None,
+        absent: DataFrame | None,
+        found: Tally,
+        table: Table | None,
+        keys: staging.KeyRange | None,
     ) -> Outcome:
         refusal = gate_reason(self.dataset.gate, found.counts)
         if refusal is not None:
-            outcome = self.source.outcome("blocked", found, code="gate", reason=refusal)
+            outcome = self.source.outcome("blocked", replace(found, absent=0), code="gate", reason=refusal)
             return replace(outcome, counts=blocked(found.counts))
         self._quarantine(classified, found)
-        if classified is None or not found.effective:
+        completes = self.load is not None and self.load > target.loaded_generation(table)
+        if not found.effective and not completes:
             return self.source.outcome("empty", found)
-        main = table.main if table else None
+        main, loaded = (table.main, table.properties.get(target.LOADED_PROPERTY)) if table else (None, None)
         table = self._bring_up_to_date(table)
+        if self.dataset.is_cdc:
+            keep_current_view(self.glue, self.dataset, self.fence)
+        marks = {target.LOADED_PROPERTY: str(self.load)} if completes else {}
+        if not found.effective:
+            self.fence()
+            table.publish(None, main, marks, {target.LOADED_PROPERTY: loaded})
+            return self.source.outcome("empty", found)
         properties = {
             BATCH_PROPERTY: self.batch,
             COUNTS_PROPERTY: json.dumps(found.counts, separators=(",", ":")),
             REASONS_PROPERTY: json.dumps(found.reasons, separators=(",", ":")),
+            ABSENT_PROPERTY: str(found.absent),
         }
-        staged = target.stage_rows(table, classified, self.dataset, self.batch, keys, found.counts, properties)
+        rows = staging.Staging(table, self.dataset, self.batch, keys)
+        staged = rows.stage(classified, absent, found, properties)
         self._verify()
         self.fence()
-        table.publish(staged, main)
+        table.publish(staged, main, marks, {target.LOADED_PROPERTY: loaded})
         return self.source.outcome("applied", found, snapshot=staged, rows_changed=found.effective)
 
     def _quarantine(self, classified: DataFrame | None, found: Tally) -> None:

@@ -12,28 +12,35 @@ from lakejobs.arguments import RefineArguments
 from lakejobs.aws import Clients
 from lakejobs.errors import BatchFailed
 from lakejobs.heartbeat import Heartbeat
-from lakejobs.iceberg import COUNTS_PROPERTY, Commit, Table
+from lakejobs.iceberg import ABSENT_PROPERTY, COUNTS_PROPERTY, REASONS_PROPERTY, Commit, Table
 from lakejobs.ledger import BatchRecord, Lease, Ledger, Outcome
 from lakejobs.lists import FrozenList
-from lakejobs.manifest import Dataset
+from lakejobs.manifest import Dataset, Manifest
 from lakejobs.refine import target
-from lakejobs.refine.apply import REASONS_PROPERTY, Application, Overwritten
+from lakejobs.refine.apply import Application, Overwritten
 from lakejobs.refine.outcome import Tally
 from lakejobs.refine.protect import HashKey, read_hash_key
 from lakejobs.refine.source import Source, not_in_place, settle, survey_source
 from lakejobs.session import size_shuffles
+from lakejobs.shapes import ShapeError
 
 _READ_TRIES = 4
 _GZIP_RATIO = 5
 
 
 class Unread(BatchFailed):
-    """No object of the batch can be read."""
+    """Too little of the batch can be read: no object, or not the whole of a load."""
 
-    def __init__(self, source: Source) -> None:
-        first = source.unreadable[0]
-        count = len(source.unreadable)
-        super().__init__("unreadable", f"none of {count} objects can be read; {first.object.key} {first.reason}")
+    def __init__(self, source: Source, load: int | None) -> None:
+        first, count = source.unreadable[0], len(source.unreadable)
+        reason = f"none of {count} objects can be read; {first.object.key} {first.reason}"
+        if load is not None:
+            of = count + len(source.readable)
+            reason = (
+                f"{count} of {of} objects of the load of generation {load} cannot be read, and a load is applied whole;"
+                f" {first.object.key} {first.reason}. Raise the source's Generation to load anew"
+            )
+        super().__init__("unreadable", reason)
         self.source = source
 
 
@@ -47,12 +54,18 @@ class Workshop:
     ledger: Ledger
     heartbeat: Heartbeat
 
+    def fence(self, lease: Lease) -> None:
+        """Raises LeaseLost if this run may no longer write what the lease guards."""
+        self.heartbeat.check(lease)
+        self.ledger.renew(lease)
+
 
 @dataclass(frozen=True)
 class BatchWork:
     """The work on one batch: its dataset by the manifest it pinned, its list, and the lease it is done under."""
 
     shop: Workshop
+    manifest: Manifest
     dataset: Dataset
     frozen: FrozenList
     lease: Lease
@@ -62,9 +75,10 @@ class BatchWork:
         """Takes the batch to its outcome. Raises BatchFailed, LeaseLost, or what the services raise."""
         spark, dataset = self.shop.spark, self.dataset
         key = self._hash_key()
-        source = survey_source(spark, dataset, self.frozen)
-        if source.unreadable and not source.readable:
-            raise Unread(source)
+        source = survey_source(spark, dataset, self.frozen, self.manifest.landing_of)
+        if source.unreadable and (self.frozen.load is not None or not source.readable):
+            raise Unread(source, self.frozen.load)
+        self._check_load(source)
         table = Table.load(spark, target.table_name(dataset))
         location = target.table_location(self.shop.arguments.cleaned_bucket, dataset)
         target.plan_schema(table, dataset, location, key.version if key else None)
@@ -80,6 +94,17 @@ class BatchWork:
                 source = not_in_place(source, moved.positions)
         raise BatchFailed("error", "its objects were overwritten again and again while they were read")
 
+    def _check_load(self, source: Source) -> None:
+        """A load is the load of one generation, and nothing else is in its batch."""
+        load = self.frozen.load
+        if load is None:
+            return
+        if not self.dataset.is_cdc:
+            raise ShapeError(f"batch {self.frozen.batch} is a load, but {self.dataset.id} is no cdc dataset")
+        other = [r.object.key for r in source.readable if r.generation != load or not r.loads]
+        if other:
+            raise ShapeError(f"batch {self.frozen.batch} is the load of generation {load}, but lists {other[0]}")
+
     def _volume(self) -> int:
         """Bytes of the batch's objects, about as large as they are unpacked."""
         return sum(o.size * (_GZIP_RATIO if o.key.endswith(".gz") else 1) for o in self.frozen.objects)
@@ -88,18 +113,16 @@ class BatchWork:
         return Application(
             spark=self.shop.spark,
             s3=self.shop.clients.s3,
+            glue=self.shop.clients.glue,
             dataset=self.dataset,
             batch=self.frozen.batch,
+            load=self.frozen.load,
             source=source,
             key=key,
             cleaned_location=target.table_location(self.shop.arguments.cleaned_bucket, self.dataset),
             quarantine_location=target.table_location(self.shop.arguments.quarantine_bucket, self.dataset),
-            fence=self._fence,
+            fence=lambda: self.shop.fence(self.lease),
         )
-
-    def _fence(self) -> None:
-        self.shop.heartbeat.check(self.lease)
-        self.shop.ledger.renew(self.lease)
 
     def _hash_key(self) -> HashKey | None:
         if not self.dataset.hashed:
@@ -123,4 +146,5 @@ class BatchWork:
 def _outcome_of(commit: Commit, source: Source) -> Outcome:
     counts: dict[str, Any] = json.loads(commit.summary[COUNTS_PROPERTY])
     reasons: dict[str, Any] = json.loads(commit.summary[REASONS_PROPERTY])
-    return source.outcome("applied", Tally(counts, reasons), snapshot=commit.snapshot)
+    found = Tally(counts, reasons, absent=int(commit.summary[ABSENT_PROPERTY]))
+    return source.outcome("applied", found, snapshot=commit.snapshot)

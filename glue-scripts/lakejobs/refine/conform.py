@@ -13,7 +13,7 @@ from lakejobs.manifest import Column as Declared
 from lakejobs.manifest import Dataset, OneOf, Pattern, Range, Rule
 from lakejobs.refine.grammar import literal, parse, text_of
 from lakejobs.refine.protect import HashKey, keyed_hash, with_pads
-from lakejobs.refine.rows import LINE, MALFORMED, OBJECT, text_column
+from lakejobs.refine.record import LINE, MALFORMED, OBJECT, text_column
 
 REASONS, KEY = "_reasons", "_key"
 
@@ -23,34 +23,48 @@ def conform(rows: DataFrame, dataset: Dataset, key: HashKey | None) -> DataFrame
     values = [parse(text_column(c.name), c.type).alias(c.name) for c in dataset.columns]
     texts = [F.col(text_column(c.name)) for c in dataset.columns]
     typed = rows.select(OBJECT, LINE, MALFORMED, *texts, *values)
-    found = [F.when(fault, F.lit(reason)) for column in dataset.columns for reason, fault in _faults(column)]
-    reasons = F.array_sort(F.array_compact(F.array(*found))) if found else F.array().cast("array<string>")
-    reasons = F.when(F.col(MALFORMED), F.array(F.lit("malformed"))).otherwise(reasons)
+    found = [F.when(fault, F.lit(reason)) for column in dataset.columns for reason, fault in faults(column)]
+    reasons = F.when(F.col(MALFORMED), F.array(F.lit("malformed"))).otherwise(sorted_reasons(found))
     record_key = F.struct(*[F.col(text_column(k)).alias(k) for k in dataset.keys])
     if key is not None and dataset.hashed:
         typed = with_pads(typed, key)
-    stored = [_stored(column).alias(column.name) for column in dataset.stored]
+    stored = [protected(F.col(column.name), column).alias(column.name) for column in dataset.stored]
     return typed.select(OBJECT, LINE, reasons.alias(REASONS), record_key.alias(KEY), *stored)
 
 
-def _stored(column: Declared) -> Column:
-    value = F.col(column.name)
+def sorted_reasons(found: list[Column]) -> Column:
+    """The reasons that are not NULL, in order."""
+    return F.array_sort(F.array_compact(F.array(*found))) if found else F.array().cast("array<string>")
+
+
+def protected(value: Column, column: Declared) -> Column:
+    """A column's value as the table stores it."""
     return keyed_hash(text_of(value, column.type)) if column.protect == "hash" else value
 
 
-def _faults(column: Declared) -> list[tuple[str, Column]]:
+def faults(column: Declared) -> list[tuple[str, Column]]:
+    """Reasons to refuse a column's value, each with its condition."""
+    return shape_faults(column) + rule_faults(column)
+
+
+def shape_faults(column: Declared) -> list[tuple[str, Column]]:
+    """Reasons that lie in the type, or in NULL where a value is required."""
     text, value = F.col(text_column(column.name)), F.col(column.name)
-    faults = []
+    found = []
     if column.type != "string":
-        faults.append((f"type:{column.name}", text.isNotNull() & value.isNull()))
+        found.append((f"type:{column.name}", text.isNotNull() & value.isNull()))
     if column.required:
-        faults.append((f"required:{column.name}", text.isNull()))
+        found.append((f"required:{column.name}", text.isNull()))
+    return found
+
+
+def rule_faults(column: Declared) -> list[tuple[str, Column]]:
+    """Reasons that lie in the column's rules."""
     by_kind: dict[str, Column] = {}
     for rule in column.rules:
         kind, fault = _broken(rule, column)
         by_kind[kind] = by_kind[kind] | fault if kind in by_kind else fault
-    faults += [(f"{kind}:{column.name}", fault) for kind, fault in by_kind.items()]
-    return faults
+    return [(f"{kind}:{column.name}", fault) for kind, fault in by_kind.items()]
 
 
 def _broken(rule: Rule, column: Declared) -> tuple[str, Column]:

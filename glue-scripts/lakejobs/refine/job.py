@@ -1,8 +1,9 @@
-"""The refine job: every batch of one run, each to its own outcome."""
+"""The refine job: every batch of one run, each to its own outcome, then the compaction of the tables they changed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from pyspark.sql import SparkSession
 
@@ -14,8 +15,9 @@ from lakejobs.events import log
 from lakejobs.heartbeat import Heartbeat
 from lakejobs.ledger import OPEN_STATES, Lease, Ledger, Outcome
 from lakejobs.lists import FrozenList, Run, RunBatch
-from lakejobs.manifest import Manifest
+from lakejobs.manifest import Dataset, Manifest
 from lakejobs.refine.batch import BatchWork, Unread, Workshop
+from lakejobs.refine.compact import compact
 from lakejobs.refine.outcome import OUTCOMES
 from lakejobs.session import open_session
 from lakejobs.shapes import ShapeError
@@ -30,7 +32,8 @@ def main(argv: Sequence[str]) -> None:
 def refine(spark: SparkSession, arguments: RefineArguments, clients: Clients, now: Clock = utc_now) -> None:
     """Takes the run's batches one after another, by dataset and then in the run's order; a bad one fails alone.
 
-    Raises JobFailed, naming each batch that a lost lease or a failing service left without an outcome.
+    Raises JobFailed, naming each batch that a lost lease or a failing service left without an outcome, and each
+    compaction that failed.
     """
     run = Run.from_json(clients.read(arguments.run_uri))
     ledger = Ledger(clients.dynamodb, arguments.ledger_table, arguments.lease_seconds, now)
@@ -38,34 +41,49 @@ def refine(spark: SparkSession, arguments: RefineArguments, clients: Clients, no
     left: list[str] = []
     with Heartbeat(ledger, leases.values(), arguments.lease_seconds) as heartbeat:
         shop = Workshop(spark, arguments, clients, ledger, heartbeat)
-        lost: set[str] = set()
-        for item in sorted(run.batches, key=lambda b: b.dataset):
-            if item.dataset in lost:
-                left.append(f"{item.batch} of {item.dataset}: its lease is lost")
-                continue
-            try:
-                _refine_batch(shop, run, item, leases[item.dataset])
-            except LeaseLost as error:
-                lost.add(item.dataset)
-                left.append(f"{item.batch} of {item.dataset}: {error}")
-                log("batch left", batch=item.batch, dataset=item.dataset, error=describe(error))
-            except Exception as error:
-                left.append(f"{item.batch} of {item.dataset}: {describe(error)}")
-                log("batch left", batch=item.batch, dataset=item.dataset, error=describe(error))
+        by_dataset = sorted(run.batches, key=lambda b: b.dataset)
+        for name, items in groupby(by_dataset, key=lambda b: b.dataset):
+            left += _refine_dataset(shop, run, list(items), leases[name])
     if left:
-        raise JobFailed("batches without an outcome: " + "; ".join(left))
+        raise JobFailed("left undone: " + "; ".join(left))
 
 
-def _refine_batch(shop: Workshop, run: Run, item: RunBatch, lease: Lease) -> None:
+def _refine_dataset(shop: Workshop, run: Run, items: list[RunBatch], lease: Lease) -> list[str]:
+    """Takes the batches of one dataset to their outcomes and compacts its table. Tells what is left undone, and why."""
+    left: list[str] = []
+    changed: Dataset | None = None
+    for i, item in enumerate(items):
+        try:
+            changed = _refine_batch(shop, run, item, lease) or changed
+        except LeaseLost as error:
+            log("batch left", batch=item.batch, dataset=item.dataset, error=describe(error))
+            left.append(f"batch {item.batch} of {item.dataset}: {error}")
+            return left + [f"batch {rest.batch} of {rest.dataset}: its lease is lost" for rest in items[i + 1 :]]
+        except Exception as error:
+            log("batch left", batch=item.batch, dataset=item.dataset, error=describe(error))
+            left.append(f"batch {item.batch} of {item.dataset}: {describe(error)}")
+    if changed is None:
+        return left
+    try:
+        compact(shop.spark, changed, lambda: shop.fence(lease))
+    except Exception as error:
+        log("compaction left", dataset=changed.id, error=describe(error))
+        left.append(f"compaction of {changed.id}: {describe(error)}")
+    return left
+
+
+def _refine_batch(shop: Workshop, run: Run, item: RunBatch, lease: Lease) -> Dataset | None:
+    """Returns the dataset if the batch has changed its table."""
     shop.heartbeat.check(lease)
     record = shop.ledger.start(item.batch, lease)
     if record.state not in OPEN_STATES:
         log("batch has an outcome already", batch=item.batch, dataset=item.dataset, state=record.state)
-        return
+        return None
     log("batch started", batch=item.batch, dataset=item.dataset, run=run.name)
     try:
-        work = BatchWork(shop, _manifest(shop, item).dataset(item.dataset), _frozen(shop, item), lease, record)
-        outcome = work.run()
+        manifest = _manifest(shop, item)
+        dataset = manifest.dataset(item.dataset)
+        outcome = BatchWork(shop, manifest, dataset, _frozen(shop, item), lease, record).run()
     except Unread as failed:
         unreadable = failed.source.unreadable
         outcome = Outcome("failed", _no_counts(), 0, unreadable, code=failed.code, reason=failed.reason)
@@ -80,6 +98,7 @@ def _refine_batch(shop: Workshop, run: Run, item: RunBatch, lease: Lease) -> Non
     shop.ledger.finish(item.batch, item.dataset, lease, outcome)
     log("batch finished", batch=item.batch, dataset=item.dataset, state=outcome.state, code=outcome.code,
         reason=outcome.reason, counts=outcome.counts, snapshot=outcome.snapshot)  # fmt: skip
+    return dataset if outcome.rows_changed else None
 
 
 def _no_counts() -> dict[str, int]:

@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 
 from lakejobs.errors import BatchFailed
 from lakejobs.manifest import Gate
-from lakejobs.refine.classify import EFFECTIVE, OUTCOME
+from lakejobs.refine.compare import NEW_KEY, OUTCOME, STORED_KEY, WRITE
 from lakejobs.refine.conform import REASONS
 
 OUTCOMES = (
@@ -19,22 +19,31 @@ OUTCOMES = (
 
 @dataclass(frozen=True)
 class Tally:
-    """How many rows were read, what became of them, and why the refused ones were."""
+    """How many rows were read, what became of them, and why the refused ones were.
+
+    `new_keys` and `stored_keys` are rows the table has to take; `absent` those it holds and a whole load does not.
+    """
 
     counts: dict[str, int]
     reasons: dict[str, int]
+    new_keys: int = 0
+    stored_keys: int = 0
+    absent: int = 0
 
     @property
     def effective(self) -> int:
-        """Rows the table has to take."""
-        return sum(self.counts[name] for name in EFFECTIVE)
+        """Rows of the table that change."""
+        return self.new_keys + self.stored_keys + self.absent
 
 
 def tally(classified: DataFrame | None, read: int) -> Tally:
     """Counts a classified batch in one pass. Raises BatchFailed unless every row read has exactly one outcome."""
-    counts, reasons = Counter(), Counter()
-    groups = [] if classified is None else classified.groupBy(OUTCOME, REASONS).count().collect()
+    counts, reasons, writes = Counter(), Counter(), Counter()
+    groups = [] if classified is None else classified.groupBy(OUTCOME, REASONS, WRITE).count().collect()
     for group in groups:
+        writes[group[WRITE]] += group["count"]
+        if group[OUTCOME] is None:
+            continue
         counts[group[OUTCOME]] += group["count"]
         if group[OUTCOME] == "quarantined":
             reasons.update(dict.fromkeys(group[REASONS], group["count"]))
@@ -43,7 +52,8 @@ def tally(classified: DataFrame | None, read: int) -> Tally:
         raise BatchFailed(
             "error", f"the survey counted {read} records and the outcomes sum to {counts.total()} ({found})"
         )
-    return Tally({"read": read, **{name: counts[name] for name in OUTCOMES}}, dict(sorted(reasons.items())))
+    found = {"read": read, **{name: counts[name] for name in OUTCOMES}}
+    return Tally(found, dict(sorted(reasons.items())), writes[NEW_KEY], writes[STORED_KEY])
 
 
 def blocked(counts: dict[str, int]) -> dict[str, int]:

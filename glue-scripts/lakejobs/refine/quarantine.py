@@ -10,9 +10,9 @@ from pyspark.sql.window import Window
 
 from lakejobs.iceberg import CATALOG, Table
 from lakejobs.manifest import Dataset
-from lakejobs.refine.classify import OUTCOME
+from lakejobs.refine.compare import OUTCOME
 from lakejobs.refine.conform import KEY, REASONS
-from lakejobs.refine.rows import LINE, OBJECT, Readable
+from lakejobs.refine.record import LINE, OBJECT, Readable
 from lakejobs.refine.target import TABLE_PROPERTIES, sql_properties
 from lakejobs.session import literal_table, quoted
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,17 +15,25 @@ from pyspark.sql import SparkSession
 from lakejobs.aws import executor_settings
 from lakejobs.ledger import Outcome, Unreadable
 from lakejobs.lists import FrozenList, Object
-from lakejobs.manifest import Dataset
+from lakejobs.manifest import Dataset, Landing
 from lakejobs.refine import survey
+from lakejobs.refine.landed import is_current
 from lakejobs.refine.outcome import Tally
-from lakejobs.refine.rows import Readable
+from lakejobs.refine.record import CHANGE_SEQUENCE, OPERATION, Readable, change_columns
 
 # Keys that every file system client passes on unchanged; others are read from a copy.
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9._=-]+(?:/[A-Za-z0-9._=-]+)*")
 _DOTS = re.compile(r"(?:^|/)\.\.?(?:/|$)")
 _THREADS = 16
+# Names of undeclared columns that a batch's record tells; it has a place for no end of them.
+_UNDECLARED_KEPT = 200
 
-cloudpickle.register_pickle_by_value(survey)
+for module in (survey, *survey.SHIPPED):
+    cloudpickle.register_pickle_by_value(module)
+
+
+def _nowhere(key: str) -> None:
+    """No landing."""
 
 
 @dataclass(frozen=True)
@@ -50,18 +58,22 @@ class Source:
             unreadable=self.unreadable,
             undeclared=self.undeclared,
             reasons=found.reasons,
+            absent=found.absent,
             **more,
         )
 
 
-def survey_source(spark: SparkSession, dataset: Dataset, frozen: FrozenList) -> Source:
-    """Surveys every object of the list in the executors."""
+def survey_source(
+    spark: SparkSession, dataset: Dataset, frozen: FrozenList, landing_of: Callable[[str], Landing | None] = _nowhere
+) -> Source:
+    """Surveys every object of the list in the executors. `landing_of` tells the landing that claims a key."""
     objects = sorted(frozen.objects, key=lambda o: (o.key.encode(), o.version.encode()))
     form = {
         "kind": dataset.format.kind,
         "header": dataset.format.header,
         "delimiter": dataset.format.delimiter,
-        "columns": [(c.name, c.type) for c in dataset.columns],
+        "columns": [*change_columns(dataset), *((c.name, c.type) for c in dataset.columns)],
+        "needed": (OPERATION, CHANGE_SEQUENCE) if dataset.is_cdc else (),
     }
     items = [
         (i, {"bucket": o.bucket, "key": o.key, "version": o.version, "size": o.size}) for i, o in enumerate(objects)
@@ -73,19 +85,27 @@ def survey_source(spark: SparkSession, dataset: Dataset, frozen: FrozenList) -> 
         .mapPartitions(partial(survey.survey_partition, executor_settings(), form))
         .collect()
     )
-    declared = {c.name for c in dataset.columns}
+    declared = {c.name for c in dataset.columns} | {name for name, _ in change_columns(dataset)}
     readable, unreadable, undeclared = [], [], set()
     for position, item in enumerate(objects):
         result = found[position]
         if result["error"]:
             unreadable.append(Unreadable(item, result["error"]))
             continue
+        generation = _generation(dataset, landing_of(item.key)) if dataset.is_cdc else None
+        if dataset.is_cdc and generation is None:
+            unreadable.append(Unreadable(item, f"lies under no landing of {dataset.id} in the manifest of its batch"))
+            continue
         undeclared.update(n for n in result["names"] if n not in declared)
-        readable.append(_readable(item, position, result))
-    return Source(tuple(readable), tuple(unreadable), tuple(sorted(undeclared)))
+        readable.append(_readable(item, position, result, generation))
+    return Source(tuple(readable), tuple(unreadable), tuple(sorted(undeclared)[:_UNDECLARED_KEPT]))
 
 
-def _readable(item: Object, position: int, result: dict[str, Any]) -> Readable:
+def _generation(dataset: Dataset, landing: Landing | None) -> int | None:
+    return landing.generation if landing is not None and landing.dataset == dataset.id else None
+
+
+def _readable(item: Object, position: int, result: dict[str, Any], generation: int | None) -> Readable:
     return Readable(
         object=item,
         position=position,
@@ -97,6 +117,7 @@ def _readable(item: Object, position: int, result: dict[str, Any]) -> Readable:
         names=tuple(result["names"]) if result["header"] is not None else (),
         layout=tuple((name, kind) for name, kind in result["layout"]),
         utf8=result["utf8"],
+        generation=generation,
     )
 
 
@@ -127,7 +148,7 @@ def overwritten(s3: Any, source: Source) -> set[int]:
     def moved(item: Readable) -> bool:
         if not item.direct or not item.records:
             return False
-        return not survey.is_current(s3, item.object.bucket, item.object.key, item.object.version)
+        return not is_current(s3, item.object.bucket, item.object.key, item.object.version)
 
     flags = _each(moved, source.readable)
     return {item.position for item, flag in zip(source.readable, flags, strict=True) if flag}

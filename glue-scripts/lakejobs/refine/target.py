@@ -1,28 +1,21 @@
-"""The cleaned table: how it is made, how it follows its declaration, and how rows are staged for it."""
+"""The cleaned table: how it is made, and how it follows its declaration."""
 
 from __future__ import annotations
 
 import json
-import uuid
-from dataclasses import dataclass
-
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
 
 from lakejobs.errors import BatchFailed
 from lakejobs.iceberg import CATALOG, Table
 from lakejobs.manifest import Dataset
-from lakejobs.refine.classify import EFFECTIVE, OUTCOME
+from lakejobs.refine.changes import STORED_CHANGE
 from lakejobs.refine.grammar import decimal_shape
 from lakejobs.session import quoted
 
 BATCH_COLUMN = "_batch_id"
 DECLARATION_PROPERTY = "strata.declaration"
 KEY_VERSION_PROPERTY = "strata.hash-key-version"
-
-_RANGED = ("int", "bigint", "date")
-# Bytes up to which a table is joined whole, as Spark broadcasts it.
-_SMALL_TABLE = 10 << 20
+# The highest generation whose whole load the table holds.
+LOADED_PROPERTY = "strata.loaded-generation"
 
 TABLE_PROPERTIES = {
     "format-version": "2",
@@ -37,25 +30,22 @@ TABLE_PROPERTIES = {
 }
 
 
-@dataclass(frozen=True)
-class KeyRange:
-    """The smallest and largest key of a batch, as SQL literals."""
-
-    key: str
-    low: str
-    high: str
-
-    @property
-    def predicate(self) -> str:
-        return f"`{self.key}` BETWEEN {self.low} AND {self.high}"
-
-
 def table_name(dataset: Dataset) -> str:
     return f"{CATALOG}.{dataset.cleaned_database}.{dataset.name}"
 
 
 def table_location(bucket: str, dataset: Dataset) -> str:
     return f"s3://{bucket}/{dataset.domain}/{dataset.name}"
+
+
+def own_columns(dataset: Dataset) -> dict[str, str]:
+    """The columns the lake adds to the declared ones, with their types."""
+    return {BATCH_COLUMN: "string", **(STORED_CHANGE if dataset.is_cdc else {})}
+
+
+def loaded_generation(table: Table | None) -> int:
+    """The highest generation whose load the table holds; 0 for none."""
+    return int(table.properties.get(LOADED_PROPERTY, "0")) if table else 0
 
 
 def sql_properties(properties: dict[str, str]) -> str:
@@ -95,7 +85,7 @@ def plan_schema(table: Table | None, dataset: Dataset, location: str, key_versio
     problems += [
         f"{name} is in the table but no longer declared"
         for name in found
-        if name not in stored and name != BATCH_COLUMN
+        if name not in stored and name not in own_columns(dataset)
     ]
     if problems:
         raise BatchFailed(
@@ -122,10 +112,11 @@ def _creation(dataset: Dataset, location: str, key_version: str | None) -> list[
         f"`{c.name}` {stored_type(dataset, c.name)}" + (f" COMMENT {quoted(c.doc)}" if c.doc else "")
         for c in dataset.stored
     ]
+    own = [f"{column} {kind}" for column, kind in own_columns(dataset).items()]
     properties = {**TABLE_PROPERTIES, **_properties(dataset, key_version)}
     comment = f" COMMENT {quoted(dataset.doc)}" if dataset.doc else ""
     return [
-        f"CREATE TABLE IF NOT EXISTS {name} ({', '.join(columns)}, {BATCH_COLUMN} string) USING iceberg{comment}"
+        f"CREATE TABLE IF NOT EXISTS {name} ({', '.join(columns + own)}) USING iceberg{comment}"
         f" LOCATION {quoted(location)} TBLPROPERTIES ({sql_properties(properties)})",
         _ordering(name, dataset),
     ]
@@ -169,77 +160,3 @@ def _widens(found: str, declared: str) -> bool:
     if before and after:
         return before[1] == after[1] and before[0] < after[0]
     return (found, declared) == ("int", "bigint")
-
-
-def key_range_bounds(dataset: Dataset, accepted: Column) -> list[Column]:
-    """Aggregates over accepted rows that `key_range` reads; none if the key is not one stored number or date."""
-    if len(dataset.keys) != 1 or stored_type(dataset, dataset.keys[0]) not in _RANGED:
-        return []
-    key = F.when(accepted, F.col(dataset.keys[0]))
-    return [F.min(key).cast("string").alias("_low"), F.max(key).cast("string").alias("_high")]
-
-
-def key_range(dataset: Dataset, low: str | None, high: str | None) -> KeyRange | None:
-    if low is None or high is None:
-        return None
-    kind = stored_type(dataset, dataset.keys[0])
-    return KeyRange(dataset.keys[0], f"CAST('{low}' AS {kind})", f"CAST('{high}' AS {kind})")
-
-
-def stored_rows(table: Table, snapshot: str, rows: DataFrame, dataset: Dataset, keys: KeyRange | None) -> DataFrame:
-    """The rows of that snapshot that may have a key of the batch, with the declared columns and types."""
-    frame = table.read(snapshot)
-    if keys is not None:
-        frame = frame.where(keys.predicate)
-    columns = [
-        (F.col(c.name) if c.name in frame.columns else F.lit(None)).cast(stored_type(dataset, c.name)).alias(c.name)
-        for c in dataset.stored
-    ]
-    frame = frame.select(*columns)
-    if table.size <= _SMALL_TABLE:
-        return frame
-    return frame.join(rows.select(*dataset.keys), on=list(dataset.keys), how="left_semi")
-
-
-def stage_rows(
-    table: Table,
-    classified: DataFrame,
-    dataset: Dataset,
-    batch: str,
-    keys: KeyRange | None,
-    counts: dict[str, int],
-    properties: dict[str, str],
-) -> str:
-    """Stages the batch's effective rows, by an append if all are new. Returns the staged snapshot."""
-    names = [c.name for c in dataset.stored]
-    effective = classified.where(F.col(OUTCOME).isin(*EFFECTIVE)).select(*names, F.lit(batch).alias(BATCH_COLUMN))
-    if not counts["updated"] and not counts["unchanged"]:
-        return table.stage_frame(_spread(effective, dataset), batch, properties)
-    view = f"strata_{uuid.uuid4().hex}"
-    effective.createOrReplaceTempView(view)
-    try:
-        return table.stage_sql(_merge(table.name, view, dataset, keys, bool(counts["inserted"])), batch, properties)
-    finally:
-        table.spark.catalog.dropTempView(view)
-
-
-def _spread(rows: DataFrame, dataset: Dataset) -> DataFrame:
-    """Rows of one task stay near each other by key, so that later batches read few files."""
-    partitions = int(rows.sparkSession.conf.get("spark.sql.shuffle.partitions"))
-    if partitions == 1:
-        return rows.coalesce(1)
-    return rows.repartitionByRange(partitions, *dataset.keys)
-
-
-def _merge(name: str, view: str, dataset: Dataset, keys: KeyRange | None, inserts: bool) -> str:
-    on = [f"t.`{k}` = s.`{k}`" for k in dataset.keys]
-    if keys is not None:
-        on.append(f"t.{keys.predicate}")
-    columns = [c.name for c in dataset.stored] + [BATCH_COLUMN]
-    updates = ", ".join(f"t.`{c}` = s.`{c}`" for c in columns if c not in dataset.keys)
-    statement = f"MERGE INTO {name} t USING {view} s ON {' AND '.join(on)} WHEN MATCHED THEN UPDATE SET {updates}"
-    if inserts:
-        names = ", ".join(f"`{c}`" for c in columns)
-        values = ", ".join(f"s.`{c}`" for c in columns)
-        statement += f" WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({values})"
-    return statement

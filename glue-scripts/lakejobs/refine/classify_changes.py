@@ -1,0 +1,94 @@
+"""What becomes of each change of a database, by the table in docs/contracts.md.
+
+The order of changes is total: generation, sequence, then the content, with a delete below any. Neither time nor the
+kind of operation has a say, so a table does not depend on the order in which its changes arrive.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.window import Window
+
+from lakejobs.manifest import Dataset
+from lakejobs.refine.changes import DELETED, HALF, NEW, OLD, ROW, SEQUENCE
+from lakejobs.refine.compare import NEW_KEY, OUTCOME, STORED, STORED_KEY, WRITE, ranked, struct, with_stored
+from lakejobs.refine.conform import REASONS
+from lakejobs.refine.record import GENERATION, LINE, OBJECT
+
+_CONTENT = "_content"
+_ORDER = (GENERATION, SEQUENCE, _CONTENT)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What is known of a batch's effects before they are compared: no two share a key; some change a key."""
+
+    distinct: bool
+    moves: bool
+
+
+def classify_changes(
+    effects: DataFrame, stored: DataFrame | None, dataset: Dataset, batch: Batch, loaded: int
+) -> DataFrame:
+    """Adds `_outcome` and `_write` to conformed changes; the `old` half of a key change has no outcome of its own.
+
+    `stored` holds at least the table's rows with keys of the batch; None means that it has none. `loaded` is the
+    highest generation whose load the table holds, 0 for none: what is older than that load is stale.
+    """
+    refused = F.size(REASONS) > 0
+    accepted = _with_content(effects.where(~refused), dataset)
+    compared = ranked(accepted, dataset.keys, _ORDER, batch.distinct)
+    names = [*_ORDER, DELETED]
+    sides = None if stored is None else _with_content(stored, dataset)
+    judged = _judged(with_stored(compared, sides, dataset.keys, names), loaded)
+    if batch.moves:
+        judged = _in_units(judged)
+    judged = judged.drop("_first_alike", "_rank", "_last_rank", _CONTENT, STORED)
+    nothing = {OUTCOME: F.lit("quarantined"), WRITE: F.lit(None).cast("string")}
+    return judged.unionByName(effects.where(refused).withColumns(nothing))
+
+
+def _with_content(rows: DataFrame, dataset: Dataset) -> DataFrame:
+    others = [F.col(c.name) for c in dataset.stored if c.name not in dataset.keys]
+    return rows.withColumn(_CONTENT, F.when(~F.col(DELETED), struct(others)))
+
+
+def _judged(joined: DataFrame, loaded: int) -> DataFrame:
+    has_stored, deleted = F.col(STORED).isNotNull(), F.col(DELETED)
+    stored_deleted = has_stored & F.col(f"{STORED}.{DELETED}")
+    change = F.struct(*_ORDER)
+    stored_change = F.struct(*[F.col(f"{STORED}.{name}").alias(name) for name in _ORDER])
+    outcome = (
+        F.when(~F.col("_first_alike"), "duplicate")
+        .when(has_stored & stored_change.eqNullSafe(change), "duplicate")
+        .when(F.col("_rank") < F.col("_last_rank"), "superseded")
+        .when(F.col(GENERATION) < loaded, "stale")
+        .when(has_stored & (stored_change > change), "stale")
+        .when(deleted & stored_deleted, "unchanged")
+        .when(deleted, "deleted")
+        .when(~has_stored | stored_deleted, "inserted")
+        .when(F.col(f"{STORED}.{_CONTENT}").eqNullSafe(F.col(_CONTENT)), "unchanged")
+        .otherwise("updated")
+    )
+    judged = joined.withColumn(OUTCOME, outcome)
+    effective = F.col(OUTCOME).isin("inserted", "updated", "unchanged", "deleted")
+    place = F.when(has_stored, F.lit(STORED_KEY)).otherwise(F.lit(NEW_KEY))
+    return judged.withColumn(WRITE, F.when(effective, place))
+
+
+def _in_units(judged: DataFrame) -> DataFrame:
+    """Counts a change of the key once: as updated if either half writes, else as what its new key's half is.
+
+    Records that are alike in all are interchangeable, but for which of them counts as the first.
+    """
+    rows = judged.where(F.col(HALF) == ROW)
+    first = Window.partitionBy(OBJECT, LINE, HALF).orderBy(F.col("_first_alike").desc())
+    halves = judged.where(F.col(HALF) != ROW).withColumn("_nth", F.row_number().over(first))
+    unit = Window.partitionBy(OBJECT, LINE, "_nth")
+    halves = halves.withColumn("_writes", F.count(WRITE).over(unit) > 0).drop("_nth")
+    outcome = F.when(F.col(HALF) == OLD, F.lit(None).cast("string")).when(F.col("_writes"), F.lit("updated"))
+    halves = halves.withColumn(OUTCOME, outcome.when(F.col(HALF) == NEW, F.col(OUTCOME)))
+    return rows.unionByName(halves.drop("_writes"))

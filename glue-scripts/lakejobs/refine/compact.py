@@ -1,0 +1,69 @@
+"""Compaction of a cleaned table, under the lease of its dataset.
+
+Merge-on-read leaves a delete file for each data file a batch touches, and every reader opens them all. Compaction
+writes the files that have them anew, sorted by key. It changes no row, and Iceberg refuses its commit if rows of those
+files were deleted meanwhile, so that of a run that has lost its lease it undoes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pyspark.sql import SparkSession
+
+from lakejobs.events import log
+from lakejobs.iceberg import CATALOG, Commit, Table
+from lakejobs.manifest import Dataset
+from lakejobs.refine.target import table_name
+from lakejobs.session import quoted
+
+# A read of one million rows took about twice as long after one batch had left its delete files. Rewriting costs about
+# as much as a batch does: once in some ten batches it is a small part of the work, and reads stay near their best.
+_DELETE_FILES = 10
+# Beyond this share of deleted rows a read spends much of its time on them, however few files they lie in; but for fewer
+# rows than these nobody notices.
+_DELETED_SHARE = 0.2
+_DELETED_ROWS = 50_000
+
+# Iceberg's words for a table that has changed since the rewrite began.
+_MOVED = ("CommitFailedException", "ValidationException")
+
+
+def is_due(commit: Commit | None) -> bool:
+    """Whether readers of this snapshot open many delete files, or read many deleted rows."""
+    if commit is None:
+        return False
+    files, deleted, rows = (
+        int(commit.summary.get(name, "0")) for name in ("total-delete-files", "total-position-deletes", "total-records")
+    )
+    return files >= _DELETE_FILES or deleted > max(_DELETED_ROWS, _DELETED_SHARE * rows)
+
+
+def compact(spark: SparkSession, dataset: Dataset, fence: Callable[[], None]) -> bool:
+    """Compacts the table if it is due; tells whether it was. `fence` raises if this run may no longer write.
+
+    Another writer's commit in between ends it without harm: what is left is done when it is due again.
+    """
+    table = Table.load(spark, table_name(dataset))
+    if table is None or not is_due(table.commit()):
+        return False
+    order = ", ".join(f"{key} ASC NULLS FIRST" for key in dataset.keys)
+    rewrite_data = (
+        f"CALL {CATALOG}.system.rewrite_data_files(table => {quoted(table.name)}, strategy => 'sort',"
+        f" sort_order => {quoted(order)}, options => map('delete-file-threshold', '1'))"
+    )
+    rewrite_deletes = (
+        f"CALL {CATALOG}.system.rewrite_position_delete_files(table => {quoted(table.name)},"
+        " options => map('rewrite-all', 'true'))"
+    )
+    try:
+        for statement in (rewrite_data, rewrite_deletes):
+            fence()
+            spark.sql(statement)
+    except Exception as error:
+        if not any(name in str(error) for name in _MOVED):
+            raise
+        log("compaction given up: the table has changed", dataset=dataset.id, error=" ".join(str(error).split())[:300])
+        return True
+    log("table compacted", dataset=dataset.id)
+    return True

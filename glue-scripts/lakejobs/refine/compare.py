@@ -1,0 +1,56 @@
+"""Comparing rows of one key: with the stored row, and with one another in the order of changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.window import Window
+
+from lakejobs.refine.record import LINE, OBJECT
+
+# `_outcome` is what a record counts as. `_write` tells what an effective row does to the table: `new` where its key is
+# not stored yet, `over` where it is; NULL for a row that changes nothing.
+OUTCOME, WRITE = "_outcome", "_write"
+NEW_KEY, STORED_KEY = "new", "over"
+
+STORED = "_stored"
+
+
+def with_stored(rows: DataFrame, stored: DataFrame | None, keys: Sequence[str], names: Sequence[str]) -> DataFrame:
+    """Joins each row with these columns of the stored row of its key, as a struct; NULL if there is none."""
+    if stored is None:
+        return rows.withColumn(STORED, F.lit(None).cast(rows.select(*names).schema))
+    sides = stored.select(*[F.col(k).alias(f"_stored_{k}") for k in keys], F.struct(*names).alias(STORED))
+    same_key = [F.col(k) == F.col(f"_stored_{k}") for k in keys]
+    joined = rows.join(sides, on=same_key, how="left")
+    return joined.drop(*[f"_stored_{k}" for k in keys])
+
+
+def of_stored(names: Sequence[str]) -> list[Column]:
+    """These columns of the stored row."""
+    return [F.col(f"{STORED}.{name}").alias(name) for name in names]
+
+
+def struct(columns: Sequence[Column]) -> Column:
+    """A struct that exists without columns too."""
+    return F.struct(*columns) if columns else F.struct(F.lit(0).alias("nothing"))
+
+
+def ranked(rows: DataFrame, keys: Sequence[str], order: Sequence[str], distinct: bool) -> DataFrame:
+    """Adds where a change stands among those of its key.
+
+    `_rank` counts unlike changes in their order, `_last_rank` is that of the last; `_first_alike` is false for all but
+    one of changes that are alike.
+    """
+    if distinct:
+        return rows.withColumns({"_first_alike": F.lit(True), "_rank": F.lit(1), "_last_rank": F.lit(1)})
+    change = F.struct(*order)
+    by_key = Window.partitionBy(*keys)
+    ordered = by_key.orderBy(*order, OBJECT, LINE)
+    return (
+        rows.withColumn("_first_alike", ~F.lag(change).over(ordered).eqNullSafe(change))
+        .withColumn("_rank", F.sum(F.col("_first_alike").cast("int")).over(ordered))
+        .withColumn("_last_rank", F.max("_rank").over(by_key))
+    )

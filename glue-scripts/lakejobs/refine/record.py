@@ -1,0 +1,78 @@
+"""A record on its way from a landed object to the table: its columns, and the objects records come from."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from lakejobs.lists import Object
+from lakejobs.manifest import Dataset
+from lakejobs.session import literal_table
+
+OBJECT, LINE, MALFORMED = "_object", "_line", "_malformed"
+
+# The columns that DMS adds, beside one BI_<key> for each key column.
+OPERATION, CHANGE_SEQUENCE, _BEFORE = "Op", "AR_H_CHANGE_SEQ", "BI_"
+# Of a change: the generation of the object it landed in, and whether that object is part of the generation's load.
+GENERATION, LOADED = "_generation", "_loaded"
+
+_LOAD_NAME = re.compile(r"(?:.*/)?LOAD[0-9A-F]{8}\.[^/]*")
+
+
+@dataclass(frozen=True)
+class Readable:
+    """An object that can be read: `position` in the order of key and version, `uri` of the bytes to read.
+
+    `generation` is None unless the dataset is a CDC dataset.
+    """
+
+    object: Object
+    position: int
+    uri: str
+    direct: bool
+    records: int
+    header: bytes | None
+    repeats: int
+    names: tuple[str, ...]
+    layout: tuple[tuple[str, str], ...]
+    utf8: bool
+    generation: int | None = None
+
+    @property
+    def loads(self) -> bool:
+        """Whether the object is part of a full load, by the name DMS gives it."""
+        return bool(_LOAD_NAME.fullmatch(self.object.key))
+
+
+def text_column(name: str) -> str:
+    """The column that holds a declared column's text."""
+    return f"_text_{name}"
+
+
+def before(key: str) -> str:
+    """The change column with a key column's value before the change."""
+    return f"{_BEFORE}{key}"
+
+
+def change_columns(dataset: Dataset) -> list[tuple[str, str]]:
+    """Name and type of the columns that describe a change; none unless the dataset is a CDC dataset."""
+    if not dataset.is_cdc:
+        return []
+    types = {c.name: c.type for c in dataset.columns}
+    return [(OPERATION, "string"), (CHANGE_SEQUENCE, "string"), *((before(k), types[k]) for k in dataset.keys)]
+
+
+def with_position(spark: SparkSession, rows: DataFrame, group: list[Readable]) -> DataFrame:
+    """Adds `_object` by the path that Spark reports for each row (`_path`), in whatever scheme."""
+    if len(group) == 1:
+        return rows.withColumn(OBJECT, F.lit(group[0].position))
+    places = literal_table(
+        spark,
+        {"_place": "string", OBJECT: "int"},
+        [(item.uri.partition("://")[2], item.position) for item in group],
+    )
+    path = F.substring_index(F.col("_path"), "://", -1)
+    return rows.join(F.broadcast(places), on=path == F.col("_place"), how="inner").drop("_place")

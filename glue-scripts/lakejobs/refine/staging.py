@@ -1,0 +1,143 @@
+"""What a batch reads of the stored table, and how its rows are staged for it."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from lakejobs.iceberg import Table
+from lakejobs.manifest import Dataset
+from lakejobs.refine.changes import DELETED, SEQUENCE
+from lakejobs.refine.compare import WRITE
+from lakejobs.refine.outcome import Tally
+from lakejobs.refine.record import GENERATION
+from lakejobs.refine.target import BATCH_COLUMN, own_columns, stored_type
+
+_RANGED = ("int", "bigint", "date")
+# Bytes up to which a table is joined whole, as Spark broadcasts it.
+_SMALL_TABLE = 10 << 20
+
+
+@dataclass(frozen=True)
+class KeyRange:
+    """The smallest and largest key of a batch, as SQL literals."""
+
+    key: str
+    low: str
+    high: str
+
+    @property
+    def predicate(self) -> str:
+        return f"`{self.key}` BETWEEN {self.low} AND {self.high}"
+
+
+def key_range_bounds(dataset: Dataset, accepted: Column) -> list[Column]:
+    """Aggregates over accepted rows that `key_range` reads; none if the key is not one stored number or date."""
+    if len(dataset.keys) != 1 or stored_type(dataset, dataset.keys[0]) not in _RANGED:
+        return []
+    key = F.when(accepted, F.col(dataset.keys[0]))
+    return [F.min(key).cast("string").alias("_low"), F.max(key).cast("string").alias("_high")]
+
+
+def key_range(dataset: Dataset, low: str | None, high: str | None) -> KeyRange | None:
+    if low is None or high is None:
+        return None
+    kind = stored_type(dataset, dataset.keys[0])
+    return KeyRange(dataset.keys[0], f"CAST('{low}' AS {kind})", f"CAST('{high}' AS {kind})")
+
+
+def _declared(dataset: Dataset, frame: DataFrame) -> list[Column]:
+    """The stored columns by declaration, where the frame has them, and the change columns."""
+    columns = [
+        (F.col(c.name) if c.name in frame.columns else F.lit(None)).cast(stored_type(dataset, c.name)).alias(c.name)
+        for c in dataset.stored
+    ]
+    return columns + [F.col(name) for name in own_columns(dataset) if name != BATCH_COLUMN]
+
+
+def stored_rows(table: Table, snapshot: str, rows: DataFrame, dataset: Dataset, keys: KeyRange | None) -> DataFrame:
+    """The rows of that snapshot that may have a key of the batch: columns as declared, and the change columns."""
+    frame = table.read(snapshot)
+    if keys is not None:
+        frame = frame.where(keys.predicate)
+    frame = frame.select(*_declared(dataset, frame))
+    if table.size <= _SMALL_TABLE:
+        return frame
+    return frame.join(rows.select(*dataset.keys), on=list(dataset.keys), how="left_semi")
+
+
+def absent_rows(table: Table, snapshot: str, dataset: Dataset, generation: int, seen: DataFrame | None) -> DataFrame:
+    """Tombstones for the rows of older generations that a whole load no longer has.
+
+    `seen` holds the keys of the load's records, refused ones included: those rows are there, if not as they should be.
+    """
+    frame = table.read(snapshot)
+    older = frame.where(~F.col(DELETED) & (F.col(GENERATION) < generation))
+    if seen is not None:
+        older = older.join(seen.select(*dataset.keys), on=list(dataset.keys), how="left_anti")
+    columns = [
+        (F.col(c.name) if c.name in dataset.keys else F.lit(None)).cast(stored_type(dataset, c.name)).alias(c.name)
+        for c in dataset.stored
+    ]
+    change = {GENERATION: F.lit(generation), SEQUENCE: F.lit(""), DELETED: F.lit(True)}
+    return older.select(*columns, *[value.alias(name) for name, value in change.items()])
+
+
+@dataclass(frozen=True)
+class Staging:
+    """The rows of one batch on their way into a table."""
+
+    table: Table
+    dataset: Dataset
+    batch: str
+    keys: KeyRange | None
+
+    def stage(
+        self, classified: DataFrame | None, absent: DataFrame | None, found: Tally, properties: dict[str, str]
+    ) -> str:
+        """Stages the effective rows and the absent ones, by an append if all keys are new. Returns the snapshot."""
+        names = [c for c in self._columns() if c != BATCH_COLUMN]
+        parts = [] if classified is None else [classified.where(F.col(WRITE).isNotNull()).select(*names)]
+        if absent is not None and found.absent:
+            parts.append(absent.select(*names))
+        rows = parts[0] if len(parts) == 1 else parts[0].unionByName(parts[1])
+        rows = rows.withColumn(BATCH_COLUMN, F.lit(self.batch))
+        if found.new_keys == found.effective:
+            return self.table.stage_frame(_spread(rows, self.dataset), self.batch, properties)
+        view = f"strata_{uuid.uuid4().hex}"
+        rows.createOrReplaceTempView(view)
+        try:
+            statement = self._merge(view, bool(found.new_keys), bounded=not found.absent)
+            return self.table.stage_sql(statement, self.batch, properties)
+        finally:
+            self.table.spark.catalog.dropTempView(view)
+
+    def _columns(self) -> list[str]:
+        return [c.name for c in self.dataset.stored] + list(own_columns(self.dataset))
+
+    def _merge(self, view: str, inserts: bool, bounded: bool) -> str:
+        """`bounded` says that every row lies in the batch's range of keys."""
+        on = [f"t.`{k}` = s.`{k}`" for k in self.dataset.keys]
+        if self.keys is not None and bounded:
+            on.append(f"t.{self.keys.predicate}")
+        updates = ", ".join(f"t.`{c}` = s.`{c}`" for c in self._columns() if c not in self.dataset.keys)
+        statement = (
+            f"MERGE INTO {self.table.name} t USING {view} s ON {' AND '.join(on)}"
+            f" WHEN MATCHED THEN UPDATE SET {updates}"
+        )
+        if inserts:
+            names = ", ".join(f"`{c}`" for c in self._columns())
+            values = ", ".join(f"s.`{c}`" for c in self._columns())
+            statement += f" WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({values})"
+        return statement
+
+
+def _spread(rows: DataFrame, dataset: Dataset) -> DataFrame:
+    """Rows of one task stay near each other by key, so that later batches read few files."""
+    partitions = int(rows.sparkSession.conf.get("spark.sql.shuffle.partitions"))
+    if partitions == 1:
+        return rows.coalesce(1)
+    return rows.repartitionByRange(partitions, *dataset.keys)
