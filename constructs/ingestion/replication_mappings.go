@@ -93,10 +93,10 @@ type ddlHandling struct {
 }
 
 // errorBehavior suspends a table where DMS would skip a record and say so in a log only. The controller tells of suspended
-// tables.
+// tables. Of values that would be cut the endpoint takes care.
 type errorBehavior struct {
-	DataErrorPolicy, DataTruncationErrorPolicy, TableErrorPolicy string
-	FailOnNoTablesCaptured                                       bool
+	DataErrorPolicy, TableErrorPolicy string
+	FailOnNoTablesCaptured            bool
 }
 
 type loggingSettings struct{ EnableLogging bool }
@@ -115,9 +115,8 @@ func (r Replication) settings() any {
 		TargetMetadata:                    targetMetadata{SupportLobs: true, LimitedSizeLobMode: true, LobMaxSize: or(r.MaxLOB, defaultMaxLOB)},
 		FullLoadSettings:                  fullLoad{TargetTablePrepMode: "DO_NOTHING"},
 		ChangeProcessingDdlHandlingPolicy: ddlHandling{HandleSourceTableAltered: true},
-		ErrorBehavior: errorBehavior{DataErrorPolicy: suspendTable, DataTruncationErrorPolicy: suspendTable, TableErrorPolicy: suspendTable,
-			FailOnNoTablesCaptured: true},
-		Logging: loggingSettings{EnableLogging: true},
+		ErrorBehavior:                     errorBehavior{DataErrorPolicy: suspendTable, TableErrorPolicy: suspendTable, FailOnNoTablesCaptured: true},
+		Logging:                           loggingSettings{EnableLogging: true},
 	})
 }
 

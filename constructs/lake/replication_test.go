@@ -123,7 +123,7 @@ func TestReplicationResources(t *testing.T) {
 		t.Errorf("rule ids repeat: %s", text)
 	}
 	settings := cdktest.JSON(config["ReplicationSettings"])
-	for _, want := range []string{`"DataErrorPolicy": "SUSPEND_TABLE"`, `"DataTruncationErrorPolicy": "SUSPEND_TABLE"`, `"HandleSourceTableTruncated": false`,
+	for _, want := range []string{`"DataErrorPolicy": "SUSPEND_TABLE"`, `"TableErrorPolicy": "SUSPEND_TABLE"`, `"HandleSourceTableTruncated": false`,
 		`"HandleSourceTableDropped": false`, `"TargetTablePrepMode": "DO_NOTHING"`, `"LobMaxSize": 1024`, `"EnableLogging": true`, `"StatusTableEnabled": false`} {
 		if !strings.Contains(settings, want) {
 			t.Errorf("settings: want %s in %s", want, settings)

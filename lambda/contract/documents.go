@@ -7,8 +7,8 @@ type BatchList struct {
 	Lake          string   `json:"lake"`
 	Dataset       string   `json:"dataset"`
 	Objects       []Object `json:"objects"`
-	// Load says that the objects are the whole full load of a generation. It is left out of any other batch.
-	Load *BatchLoad `json:"load,omitempty"`
+	// Load says that the objects are the whole full load of a generation; nil for any other batch.
+	Load *BatchLoad `json:"load"`
 }
 
 // BatchLoad names the full load that a batch holds.
