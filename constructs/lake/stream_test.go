@@ -246,6 +246,12 @@ func TestStreamInALake(t *testing.T) {
 	if policies := statementsOf(two, "LakeClicksRedeliverRole"); !slices.ContainsFunc(policies, func(l string) bool { return strings.Contains(l, "dynamodb:UpdateItem") }) {
 		t.Errorf("redeliver may not write the ledger: %v", policies)
 	}
+	props, _ := with(spec("web", "clicks"))
+	stack := cdktest.NewStack(t)
+	lake.New(stack, "Lake", props)
+	if found := policytest.Nag(stack); len(found) != 0 {
+		t.Errorf("rule pack: %v", found)
+	}
 	clash := minimal()
 	clash.Sources["Clicks"] = ingestion.Stream{Datasets: []dataset.Spec{spec("web", "clicks")}}
 	clash.Sources["ClicksErrors"] = ingestion.FileDrop{Datasets: []dataset.Spec{spec("web", "errors")}}

@@ -63,6 +63,8 @@ def test_partitions_by_the_function(streams: Streams) -> None:
 def test_what_the_function_gets_and_may_answer(streams: Streams) -> None:
     handler = """
 import base64
+
+pytestmark = pytest.mark.cloud
 def handle(event):
     assert sorted(event) == ["deliveryStreamArn", "invocationId", "records", "region"], event
     answers = []
