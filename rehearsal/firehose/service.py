@@ -96,7 +96,7 @@ class Firehose:
             self._cloud.region,
             self._cloud.speed,
             self.faults,
-            lambda service, role: self._cloud.service_client(PRINCIPAL, service, role),
+            lambda service, role: self._cloud.service_client(PRINCIPAL, service, role, settings.arn),
             self._cloud.spawn,
             self._measure,
         )

@@ -12,6 +12,8 @@ from botocore.exceptions import ClientError
 from rehearsal.firehose import buffers
 from rehearsal.tests.firehose.conftest import ECHO, Streams, failures
 
+pytestmark = pytest.mark.cloud
+
 
 def test_records_are_joined_as_they_are(streams: Streams) -> None:
     stream, bucket = streams.stream()
@@ -63,8 +65,6 @@ def test_partitions_by_the_function(streams: Streams) -> None:
 def test_what_the_function_gets_and_may_answer(streams: Streams) -> None:
     handler = """
 import base64
-
-pytestmark = pytest.mark.cloud
 def handle(event):
     assert sorted(event) == ["deliveryStreamArn", "invocationId", "records", "region"], event
     answers = []
