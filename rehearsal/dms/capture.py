@@ -74,7 +74,7 @@ class Capture:
 
     @property
     def pending(self) -> int:
-        """Rows read and not yet in a file that was put."""
+        """Rows in no file yet, and files that have not been put."""
         return sum(len(batch.changes) for batch in self._batches) + self._target.waiting
 
     def take(self, position: int, message: Message) -> None:

@@ -7,10 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 
-class Interrupted(Exception):
-    """The engine is restarted by the service: what was not checkpointed is read again."""
-
-
 @dataclass
 class Planned:
     """An action in the middle of a full load, once: after `rows` rows of a table have been read."""

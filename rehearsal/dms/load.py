@@ -66,6 +66,8 @@ class TableLoad:
     ) -> None:
         built = layout.loaded(rows, self._with_op)
         self._judge(state, built)
+        if state.suspended:
+            return
         if built.table.num_rows:
             self._target.write(self._target.load_key(table.schema, table.name, number), built.table)
         state.rows += built.table.num_rows

@@ -11,12 +11,13 @@ from rehearsal.cloud.repairs import Repairs
 from rehearsal.dms import answers, errors
 from rehearsal.dms.database import Database
 from rehearsal.dms.faults import Faults
+from rehearsal.dms.plan import Plan
 from rehearsal.dms.registry import Registry, Replication
 from rehearsal.dms.resources import Configs, Endpoints, Groups
 from rehearsal.dms.source import Source, drop_slot
 from rehearsal.dms.state import Progress
 from rehearsal.dms.target import Delay, Target
-from rehearsal.dms.task import Plan, Task
+from rehearsal.dms.task import Task
 from rehearsal.dms.telemetry import Telemetry
 from rehearsal.dms.unverified import Unverified
 
@@ -54,6 +55,7 @@ class Dms:
         self.groups = Groups(self.registry, lambda: cloud.client("ec2"))
         self.configs = Configs(self.registry, self._new_progress, self._removed)
         self._telemetry: dict[str, Telemetry] = {}
+        self._over = False
 
     def start(self) -> None:
         self._logs = Logs(self._cloud.account, self._cloud.region)
@@ -70,10 +72,11 @@ class Dms:
         return found
 
     def stop(self) -> None:
-        """End every run."""
+        """End every run where it is: nothing more is written, and nobody is told."""
+        self._over = True
         tasks = [r.task for r in self.registry.replications.values() if r.task]
         for task in tasks:
-            task.stop()
+            task.control.abandon()
         for task in tasks:
             task.join(10)
         for database in self._databases:
@@ -106,7 +109,7 @@ class Dms:
         if how == "resume-processing" and replication.given["ReplicationType"] == "full-load":
             raise errors.InvalidCombination("Start Type : resume-processing is not applicable to a full load")
         if how == "reload-target":
-            progress.slot = ""
+            progress.begun = False
         progress.begin(how)
         progress.status = "initializing"
         replication.task = Task(self._plan(replication), progress, self._broken)
@@ -119,7 +122,7 @@ class Dms:
         if replication.task is None or not replication.at_work or status == "stopping":
             raise errors.InvalidState(f"{replication.arn} is {status}: it cannot be stopped")
         replication.progress.become("stopping")
-        replication.task.stop()
+        replication.task.control.stop()
         return replication
 
     def tags_of(self, given: Parameters) -> list[dict[str, str]]:
@@ -140,7 +143,7 @@ class Dms:
 
     def interrupt(self, arn: str) -> None:
         """Restart the engine under a running replication: the last batch is delivered again."""
-        self._task(arn).interrupt()
+        self._task(arn).control.interrupt()
 
     def delay_files(self, arn: str, seconds: float, seed: int = 0) -> None:
         """From now on each change file is put up to `seconds` late, drawn from `seed`, so that files arrive out of
@@ -198,7 +201,7 @@ class Dms:
 
     def _new_progress(self, arn: str, logging: dict[str, Any]) -> Progress:
         account, region = self._cloud.account, self._cloud.region
-        telemetry = Telemetry(account, region, arn, self._cloud.emit, self._log, logging["EnableLogging"])
+        telemetry = Telemetry(account, region, arn, self._emit, self._log, logging["EnableLogging"])
         self._telemetry[arn] = telemetry
         return Progress(telemetry.announce)
 
@@ -207,8 +210,13 @@ class Dms:
         if replication.progress.runs:
             self._plan(replication).source.clean_up()
 
+    def _emit(self, source: str, kind: str, detail: dict[str, Any], resources: list[str]) -> None:
+        if not self._over:
+            self._cloud.emit(source, kind, detail, resources)
+
     def _log(self, group: str, stream: str, line: str) -> None:
-        self._logs.write(group, stream, [line])
+        if not self._over:
+            self._logs.write(group, stream, [line])
 
     def _broken(self, error: BaseException) -> None:
         text = "".join(traceback.format_exception(error)[-8:])
@@ -221,7 +229,7 @@ class Dms:
     def _source_is_back(self) -> None:
         for replication in list(self.registry.replications.values()):
             if replication.task is not None:
-                replication.task.retry_now()
+                replication.task.control.wake()
 
     def _known(self, arn: str) -> str:
         if not self.registry.knows(arn):

@@ -23,7 +23,7 @@ STARTING = (
 
 AT_WORK = (*STARTING, "running", "stopping")
 BEFORE, LOADING, COMPLETED, ERROR = "Before load", "Full load", "Table completed", "Table error"
-RELOADING = "Table is being reloaded"
+RELOADING, MISSING = "Table is being reloaded", "Table does not exist"
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,10 @@ class Checkpoint:
 
 
 class Progress:
-    """The state of a replication: what DescribeReplications and DescribeReplicationTableStatistics tell."""
+    """The state of a replication: what DescribeReplications and DescribeReplicationTableStatistics tell.
+
+    begun: the tables are known and the slot is made; a reload begins anew.
+    """
 
     def __init__(self, announce: Callable[[str, str], None]):
         self._announce = announce
@@ -92,6 +95,7 @@ class Progress:
         self.stop_reason = ""
         self.failures: list[str] = []
         self.tables: dict[tuple[str, str], TableState] = {}
+        self.begun = False
         self.slot = ""
         self.checkpoint = Checkpoint()
         self.sequence = Sequence()

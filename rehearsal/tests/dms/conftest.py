@@ -18,6 +18,7 @@ from rehearsal.cloud import Cloud
 from rehearsal.dms import Database, Dms, Unverified, install
 
 BUCKET = "raw"
+DEFAULT = Unverified()
 SEQUENCE_RULE = {
     "rule-type": "transformation",
     "rule-id": "90",
@@ -133,7 +134,8 @@ class Model:
 
     def __post_init__(self) -> None:
         self.sql = self.database.connect()
-        trust = {"Effect": "Allow", "Principal": {"Service": "dms.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        services = ["dms.amazonaws.com", f"dms.{self.cloud.region}.amazonaws.com"]
+        trust = {"Effect": "Allow", "Principal": {"Service": services}, "Action": "sts:AssumeRole"}
         document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
         iam = self.cloud.client("iam")
         self.role = iam.create_role(RoleName="dms", AssumeRolePolicyDocument=document)["Role"]["Arn"]
@@ -145,6 +147,10 @@ class Model:
 
     def name(self, stem: str) -> str:
         return f"{stem}{next(self._numbers)}"
+
+    def reconnect(self) -> None:
+        """A new connection of the application, after the server was gone."""
+        self.sql = self.database.connect()
 
     def execute(self, *statements: str) -> None:
         for statement in statements:
@@ -206,8 +212,8 @@ class Model:
         self.made.clear()
 
 
-def _model(folder: Path, unverified: Unverified) -> tuple[Cloud, Callable[[], Model]]:
-    cloud, database = Cloud(folder, speed=300), Database()
+def _model(folder: Path, unverified: Unverified, enforce: bool = False) -> tuple[Cloud, Callable[[], Model]]:
+    cloud, database = Cloud(folder, speed=300, enforce=enforce), Database()
     dms = install(cloud, database, unverified=unverified)
     return cloud, lambda: Model(cloud, database, dms)
 
@@ -227,16 +233,17 @@ def model(shared: Model) -> Iterator[Model]:
     yield shared
     if not shared.database.up:
         shared.database.come_back()
+        shared.reconnect()
     shared.end()
 
 
 @pytest.fixture
-def model_with(tmp_path: Path) -> Iterator[Callable[[Unverified], Model]]:
+def model_with(tmp_path: Path) -> Iterator[Callable[..., Model]]:
     """A model of the test's own with other settings of what is unverified. Not to be used beside `model`."""
     clouds: list[Cloud] = []
 
-    def make(unverified: Unverified) -> Model:
-        cloud, build = _model(tmp_path / str(len(clouds)), unverified)
+    def make(unverified: Unverified = DEFAULT, *, enforce: bool = False) -> Model:
+        cloud, build = _model(tmp_path / str(len(clouds)), unverified, enforce)
         clouds.append(cloud.start())
         return build()
 
