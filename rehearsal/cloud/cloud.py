@@ -54,7 +54,7 @@ class Cloud:
         jobs: Literal["warm", "process"] = "warm",
         schedules: Literal["manual", "tick"] = "manual",
         scaled_environment: Iterable[str] = (),
-        enforce: bool = False,
+        enforce: bool = True,
     ):
         if speed < 1:
             raise ValueError(f"speed={speed!r}: must be 1 or more")

@@ -24,12 +24,9 @@ from rehearsal.iam.variables import Values
 # Whom a role has to trust, by the kind of caller that acts under it.
 TRUSTED = {"lambda": "lambda.amazonaws.com", "job": "glue.amazonaws.com", "execution": "states.amazonaws.com"}
 
-# Services that name the resource they act for when they assume a role.
+# Services that name the account, and the resource they act for, when they assume a role.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
-SOURCES_IN_TRUST = (
-    "states.amazonaws.com", "events.amazonaws.com", "scheduler.amazonaws.com", "firehose.amazonaws.com",
-    "dms.amazonaws.com",
-)  # fmt: skip
+SOURCES_IN_TRUST = ("states.", "events.", "scheduler.", "firehose.", "dms.")
 
 # Condition keys whose value or absence the stand-in knows. A condition on any other refuses the request.
 KNOWN_KEYS = frozenset({
@@ -237,9 +234,13 @@ class Enforcement:
             "aws:PrincipalServiceNamesList": (service,),
         }
         source = self._identities.source(caller.session)
-        if source and (not in_trust or service in SOURCES_IN_TRUST):
-            values |= {"aws:SourceArn": source, "aws:SourceAccount": self._names.account}
-            values["aws:SourceOwner"] = self._names.account
+        names_source = service.startswith(SOURCES_IN_TRUST) if in_trust else bool(source)
+        if names_source:
+            values |= {"aws:SourceAccount": self._names.account, "aws:SourceOwner": self._names.account}
+            values |= {"aws:SourceArn": source} if source else {}
+        if in_trust and service == "firehose.amazonaws.com":
+            # https://docs.aws.amazon.com/firehose/latest/dev/controlling-access.html
+            values["sts:ExternalId"] = self._names.account
         return Context(values)
 
     def _common(self) -> dict[str, Values]:
