@@ -16,7 +16,7 @@ from rehearsal.dms.registry import Registry, Replication
 from rehearsal.dms.resources import Configs, Endpoints, Groups
 from rehearsal.dms.source import Source, drop_slot
 from rehearsal.dms.state import Progress
-from rehearsal.dms.target import Delay, Target
+from rehearsal.dms.target import ClientOf, Delay, Target
 from rehearsal.dms.task import Task
 from rehearsal.dms.telemetry import Telemetry
 from rehearsal.dms.unverified import Unverified
@@ -171,13 +171,14 @@ class Dms:
         source = self.registry.endpoints[given["SourceEndpointArn"]]
         target = self.registry.endpoints[given["TargetEndpointArn"]]
         slot = f"dms_{replication.resource_id}".lower().replace("-", "_")[:60]
+        client = self._client_of(replication.arn)
         if replication.target is None:
-            replication.target = Target(target.settings, self._client)
+            replication.target = Target(target.settings, client)
         telemetry = self._telemetry[replication.arn]
         return Plan(
             replication.identifier,
             given["ReplicationType"],
-            Source(source.settings, source.given.get("DatabaseName", ""), self._client, self._up, slot),
+            Source(source.settings, source.given.get("DatabaseName", ""), client, self._up, slot),
             replication.target,
             replication.mappings,
             replication.settings,
@@ -188,13 +189,16 @@ class Dms:
             telemetry.measure,
         )
 
-    def _client(self, service: str, role: str) -> Any:
-        """A client of the service under a role of the endpoint. Secrets are read by the principal of the region.
-
-        https://docs.aws.amazon.com/dms/latest/userguide/security_iam_secretsmanager.html
+    def _client_of(self, arn: str) -> ClientOf:
+        """Clients of DMS for a replication, under the roles of its endpoints. Secrets are read by the principal of
+        the region: https://docs.aws.amazon.com/dms/latest/userguide/security_iam_secretsmanager.html
         """
-        place = f"{self._cloud.region}." if service == "secretsmanager" else ""
-        return self._cloud.service_client(f"dms.{place}amazonaws.com", service, role)
+
+        def client(service: str, role: str) -> Any:
+            place = f"{self._cloud.region}." if service == "secretsmanager" else ""
+            return self._cloud.service_client(f"dms.{place}amazonaws.com", service, role, arn)
+
+        return client
 
     def _up(self) -> list[Database]:
         return self._databases

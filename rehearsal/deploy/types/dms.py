@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -154,10 +155,13 @@ def _read_config(maker: Maker, made: Made, props: dict[str, Any]) -> dict[str, A
 
 def _remove_config(maker: Maker, made: Made, props: dict[str, Any]) -> None:
     """A replication that runs is not stopped: the service refuses to delete its configuration, and so does a stack.
+    One that is gone already counts as deleted.
 
     Its log group, which the service makes at the first run, goes with it here.
     """
-    maker.client("dms").delete_replication_config(ReplicationConfigArn=made.physical_id)
+    dms = maker.client("dms")
+    with contextlib.suppress(dms.exceptions.ResourceNotFoundFault):
+        dms.delete_replication_config(ReplicationConfigArn=made.physical_id)
     logs, group = maker.client("logs"), f"dms-serverless-replication-{made.physical_id.rsplit(':', 1)[-1]}"
     if logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]:
         logs.delete_log_group(logGroupName=group)
