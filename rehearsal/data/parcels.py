@@ -51,6 +51,8 @@ class Account:
     """What the sender sent: every figure comes from the parcels, none from the lake."""
 
     sent: list[Sent] = field(default_factory=list)
+    unjudged: set[str] = field(default_factory=set)
+    """Datasets of whose records the sender knows how many there are, not what becomes of each."""
 
     def rows(self) -> dict[str, int]:
         """Records in readable, routed objects, by dataset."""

@@ -56,29 +56,25 @@ def generate(scale: float, folder: Path) -> dict[str, pa.Table]:
 
 
 def history(tables: dict[str, pa.Table], datasets: dict[str, Dataset], increments: int, seed: int) -> list[Batch]:
-    """The clean batches: `initial`, then `increment-1` … in order. `datasets` maps table names to datasets.
+    """The clean batches: `initial`, then `increment-1` … in order. `datasets` maps the tables' names to datasets.
 
     Every fiftieth customer and order (with its lines) is held back and inserted by the increments; the increments also
     change customers, orders, suppliers and part-supplier offers, and touch some rows without changing them. The same
     arguments give the same rows.
     """
-    rows = {name: _rows(table, datasets[name]) for name, table in tables.items()}
-    late = {name: _held_back(rows[name], increments) for name in ("customer", "orders")}
-    held = {name: {datasets[name].key(r) for part in late[name] for r in part} for name in late}
-    part_of = {datasets["orders"].key(r): i for i, part in enumerate(late["orders"]) for r in part}
-    order = datasets["lineitem"].position("l_orderkey")
-    lines: list[list[Row]] = [[] for _ in range(increments)]
-    kept = {n: [r for r in rows[n] if datasets[n].key(r) not in held.get(n, ())] for n in TABLES}
-    kept["lineitem"] = []
-    for row in rows["lineitem"]:
-        part = part_of.get((row[order],))
-        (kept["lineitem"] if part is None else lines[part]).append(row)
-    inserts = {"customer": late["customer"], "orders": late["orders"], "lineitem": lines}
-    batches = [Batch("initial", datasets[n], _sequenced(kept[n], datasets[n], 0)) for n in TABLES]
-    current = {n: list(kept[n]) for n in TABLES}
+    names = [n for n in TABLES if n in datasets]
+    rows = {n: _rows(tables[n], datasets[n]) for n in names}
+    late = {n: _held_back(rows[n], increments) for n in ("customer", "orders") if n in rows}
+    held = {n: {datasets[n].key(r) for part in late[n] for r in part} for n in late}
+    kept = {n: [r for r in rows[n] if datasets[n].key(r) not in held.get(n, ())] for n in names}
+    inserts = dict(late)
+    if "lineitem" in rows:
+        kept["lineitem"], inserts["lineitem"] = _lines(rows["lineitem"], late.get("orders", []), datasets, increments)
+    batches = [Batch("initial", datasets[n], _sequenced(kept[n], datasets[n], 0)) for n in names]
+    current = {n: list(kept[n]) for n in names}
     for i in range(increments):
         rng = random.Random(f"{seed}/{i}")
-        for name in ("customer", "orders", "lineitem", "supplier", "partsupp"):
+        for name in (n for n in ("customer", "orders", "lineitem", "supplier", "partsupp") if n in rows):
             changed = _changes(name, current[name], datasets[name], rng) if name in CHANGES else []
             new = inserts.get(name, [[]] * increments)[i]
             current[name].extend(new)
@@ -86,6 +82,20 @@ def history(tables: dict[str, pa.Table], datasets: dict[str, Dataset], increment
                 Batch(f"increment-{i + 1}", datasets[name], _sequenced(changed + new, datasets[name], i + 1))
             )
     return batches
+
+
+def _lines(
+    rows: list[Row], late_orders: list[list[Row]], datasets: dict[str, Dataset], increments: int
+) -> tuple[list[Row], list[list[Row]]]:
+    """The order lines that are there from the start, and those that come with the orders of each increment."""
+    part_of = {datasets["orders"].key(r): i for i, part in enumerate(late_orders) for r in part}
+    order = datasets["lineitem"].position("l_orderkey")
+    kept: list[Row] = []
+    lines: list[list[Row]] = [[] for _ in range(increments)]
+    for row in rows:
+        part = part_of.get((row[order],))
+        (kept if part is None else lines[part]).append(row)
+    return kept, lines
 
 
 def _rows(table: pa.Table, dataset: Dataset) -> list[Row]:

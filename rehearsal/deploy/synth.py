@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from rehearsal.deploy import assembly
@@ -23,11 +24,12 @@ class SynthFailed(Exception):
     """The app could not be synthesised: a prerequisite is missing (one line), or the app's own list of errors."""
 
 
-def synthesise(app: Path, out: Path, timeout: float = 900) -> Assembly:
+def synthesise(app: Path, out: Path, timeout: float = 900, context: Mapping[str, str] | None = None) -> Assembly:
     """Synthesise the app in folder `app` into `out` (emptied first) and read the result.
 
     An app with a `cdk.json` of its own is run by it. Any other folder is a Go main package of the module around it:
-    it is run as `go run <folder>` with the nearest `cdk.json` above it. `timeout` is in seconds.
+    it is run as `go run <folder>` with the nearest `cdk.json` above it. `timeout` is in seconds; `context` is handed to
+    the app as `cdk synth --context` does.
     Raises SynthFailed, or TemplateRefused for an assembly with parts that are not handled.
     """
     app, out = app.resolve(), out.resolve()
@@ -38,6 +40,7 @@ def synthesise(app: Path, out: Path, timeout: float = 900) -> Assembly:
     if out.exists():
         shutil.rmtree(out)
     arguments = [str(node), str(_cdk(app)), "synth", "--quiet", "--output", str(out), *command]
+    arguments += [part for name, value in (context or {}).items() for part in ("--context", f"{name}={value}")]
     try:
         done = subprocess.run(
             arguments, cwd=folder, env=_environment(node), capture_output=True, text=True, timeout=timeout, check=False

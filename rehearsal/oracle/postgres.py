@@ -30,6 +30,7 @@ class Oracle:
         self._folder: Path | None = None
         self._server: Any = None
         self._connection: psycopg.Connection[Any] | None = None
+        self._domains: set[str] = set()
 
     def __enter__(self) -> Oracle:
         self._folder = Path(tempfile.mkdtemp(prefix="oracle-"))
@@ -55,14 +56,15 @@ class Oracle:
         return [self._server.get_pid()] if self._server is not None else []
 
     def load(self, batches: Iterable[Batch]) -> None:
-        """Make one table per dataset, `<domain>.<name>`, with the last change of each key by its sequence."""
+        """Make one table per dataset, `<domain>.<name>`, with the last change of each key by its sequence. A table that
+        is there already is made anew."""
         batches = list(batches)
         datasets = {b.dataset.id: b.dataset for b in batches}
         for dataset in datasets.values():
             self._stage(dataset, [b for b in batches if b.dataset.id == dataset.id])
             self._settle(dataset)
-        domains = ", ".join(sorted({f'"{d.domain}"' for d in datasets.values()}))
-        self._sql(f"SET search_path = {domains}")
+        self._domains |= {f'"{d.domain}"' for d in datasets.values()}
+        self._sql(f"SET search_path = {', '.join(sorted(self._domains))}")
         self._sql("ANALYZE")
 
     def _stage(self, dataset: Dataset, batches: list[Batch]) -> None:
@@ -79,6 +81,7 @@ class Oracle:
         keys = ", ".join(f'"{k}"' for k in dataset.keys)
         order = keys if dataset.sequence is None else f'{keys}, "{dataset.sequence}" DESC'
         table = f'"{dataset.domain}"."{dataset.name}"'
+        self._sql(f"DROP TABLE IF EXISTS {table}")
         self._sql(f"CREATE TABLE {table} AS SELECT DISTINCT ON ({keys}) * FROM changes ORDER BY {order}")
         self._sql(f"ALTER TABLE {table} ADD PRIMARY KEY ({keys})")
         self._sql("DROP TABLE changes")

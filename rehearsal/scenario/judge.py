@@ -11,6 +11,7 @@ from rehearsal.oracle.postgres import Oracle
 from rehearsal.scenario import athena, checks
 from rehearsal.scenario.checks import Check
 from rehearsal.scenario.lake import Lake
+from rehearsal.scenario.live import Live
 from rehearsal.scenario.load import Scenario
 from rehearsal.scenario.run import Journal
 
@@ -42,9 +43,15 @@ class Verdict:
     checks: list[Check] = field(default_factory=list)
 
 
-def judge(scenario: Scenario, journal: Journal, lake: Lake, oracle: Oracle, say: Callable[[str], None]) -> Verdict:
+def judge(
+    scenario: Scenario, journal: Journal, live: Live, lake: Lake, oracle: Oracle, say: Callable[[str], None]
+) -> Verdict:
     """Read the ledger and every table, and make the checks."""
     ledger, account = lake.ledger(), journal.account
+    landed = live.sent(lake)
+    account.sent += landed
+    account.unjudged |= {d.id for d in lake.datasets.values() if d.load == "cdc"}
+    oracle.load(live.batches(lake))
     counts, sets = ledger.counts(), checks.object_sets(ledger.objects())
     quarantine = [row for d in lake.datasets.values() for row in _quarantine(lake, d)]
     found, twice = checks.quarantined_ids(quarantine)
@@ -55,8 +62,8 @@ def judge(scenario: Scenario, journal: Journal, lake: Lake, oracle: Oracle, say:
         made.append(checks.outcomes(counts, account))
         judged = checks.quarantine(found, account.quarantined())
         made.append(Check(judged.name, judged.statement, (*judged.findings, *twice)))
-        if journal.plan is not None:
-            made.append(_cleaned(journal, lake, oracle))
+        if journal.plan is not None or landed:
+            made.append(_cleaned(journal, live, lake, oracle))
     if journal.answers:
         made.append(_queries(journal))
     made += journal.rerun.checks
@@ -96,11 +103,11 @@ def _why(lake: Lake, batches: list[dict[str, Any]]) -> Check:
     return checks.why([(row[0], row[4], row[5]) for row in rows], batches)
 
 
-def _cleaned(journal: Journal, lake: Lake, oracle: Oracle) -> Check:
-    assert journal.plan is not None
+def _cleaned(journal: Journal, live: Live, lake: Lake, oracle: Oracle) -> Check:
     findings: list[str] = []
     secret = lake.secret()
-    for dataset in {b.dataset.id: b.dataset for b in journal.plan.clean}.values():
+    batches = [*(journal.plan.clean if journal.plan else []), *live.batches(lake)]
+    for dataset in {b.dataset.id: b.dataset for b in batches}.values():
         due = checks.expected_rows(oracle.table(dataset, [c.name for c in dataset.columns]), dataset, secret)
         columns = lake.columns(dataset.cleaned_database, dataset.name)
         findings += checks.cleaned(dataset, columns, lake.rows(dataset.cleaned_database, dataset.name), due)
@@ -114,16 +121,17 @@ def _faults(
     found: dict[checks.Id, tuple[str, ...]],
     sets: dict[str, set[tuple[str, str]]],
 ) -> list[Fault]:
-    if journal.own_files or journal.plan is None:
-        return []
     account, planted = journal.account, journal.account.quarantined()
-    faults = []
+    faults: list[Fault] = []
+    if journal.own_files or not account.sent:
+        return faults
+    judged = account.rows().keys() - account.unjudged
     for reason in sorted({r for reasons in (*planted.values(), *found.values()) for r in reasons}):
         due = {i for i, reasons in planted.items() if reason in reasons}
         have = {i for i, reasons in found.items() if reason in reasons}
         faults.append(Fault(reason, len(due), len(due & have), len(have - due)))
     for fate in ROW_FATES:
-        due = {d: account.fates(d)[fate] for d in account.rows()}
+        due = {d: account.fates(d)[fate] for d in judged}
         have = {d: counts.get(d, {}).get(fate, 0) for d in due}
         hits = sum(min(due[d], have[d]) for d in due)
         faults.append(Fault(fate, sum(due.values()), hits, sum(have.values()) - hits))

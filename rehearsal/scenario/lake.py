@@ -17,6 +17,8 @@ ROLES = {
     "reconcile": {"NOTICE_QUEUE_URL", "RAW_BUCKET"},
 }
 """A function of the lake is known by the environment only it reads."""
+CONTROLLER = "REPLICATION_SOURCE"
+"""The variable by which a replication's controller is known."""
 
 
 class NoLake(ValueError):
@@ -57,11 +59,38 @@ class Lake:
 
     def invoke(self, role: str, payload: dict[str, Any]) -> dict[str, Any]:
         """Invoke a function of the lake as an operator does. Raises RuntimeError with its error."""
-        answer = self.cloud.client("lambda").invoke(FunctionName=self._function(role), Payload=json.dumps(payload))
+        return self._invoke(self._function(role), payload)
+
+    def _invoke(self, name: str, payload: dict[str, Any]) -> dict[str, Any]:
+        answer = self.cloud.client("lambda").invoke(FunctionName=name, Payload=json.dumps(payload))
         body = json.loads(answer["Payload"].read() or b"null")
         if "FunctionError" in answer:
-            raise RuntimeError(f"{role} {json.dumps(payload)}: {json.dumps(body)}")
+            raise RuntimeError(f"{name} {json.dumps(payload)}: {json.dumps(body)}")
         return body if isinstance(body, dict) else {"answer": body}
+
+    def invoke_controllers(self) -> int:
+        """One tick of every replication's controller, as its schedule has it; how many there are."""
+        names = [name for name, env in self._environments.items() if CONTROLLER in env]
+        for name in names:
+            self._invoke(name, {"action": "reconcile"})
+        return len(names)
+
+    def stream(self, dataset: Dataset) -> str:
+        """The delivery stream that lands a dataset's records. Raises NoLake."""
+        source = dataset.prefix.split("/")[0] + "/"
+        for resource in self._deployment.of_type("AWS::KinesisFirehose::DeliveryStream"):
+            target = resource.properties["ExtendedS3DestinationConfiguration"]
+            if target["Prefix"].startswith(source):
+                return resource.physical_id
+        raise NoLake(f"no delivery stream of the app writes under {source}, where {dataset.id} lands")
+
+    def versions(self, prefix: str) -> list[tuple[str, str, bytes]]:
+        """(key, version, body) of every object version below a prefix of the raw zone."""
+        s3 = self.cloud.client("s3")
+        pages = s3.get_paginator("list_object_versions").paginate(Bucket=self.raw_bucket, Prefix=prefix)
+        listed = [(v["Key"], v["VersionId"]) for page in pages for v in page.get("Versions", [])]
+        read = lambda k, v: s3.get_object(Bucket=self.raw_bucket, Key=k, VersionId=v)["Body"].read()  # noqa: E731
+        return [(key, version, read(key, version)) for key, version in listed]
 
     def put(self, key: str, body: bytes) -> str:
         """Put an object into the raw zone; its version."""
@@ -185,6 +214,13 @@ class Ledger:
         """What is not finished: pending pointers, open batches, live runs, held leases."""
         found = [i["sk"] for i in self._items if i["sk"].startswith("pending#") or i["pk"] in ("open", "live")]
         return found + [i["pk"] for i in self._items if i["pk"].startswith("lease#") and i.get("state") == "held"]
+
+    def loads(self) -> dict[str, list[str]]:
+        """The states of the full loads of each dataset, by generation."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for item in sorted((i for i in self._items if i["pk"].startswith("load#")), key=lambda i: i["sk"]):
+            found[item["pk"].removeprefix("load#")].append(item["state"])
+        return dict(found)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """The counts of all batches by dataset."""

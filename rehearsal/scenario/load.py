@@ -33,6 +33,14 @@ class Step:
 
 
 @dataclass(frozen=True)
+class DatabaseSpec:
+    """A PostgreSQL database that the app replicates from: its name, and the secret with which the app finds it."""
+
+    name: str
+    secret: str
+
+
+@dataclass(frozen=True)
 class Scenario:
     """A valid scenario. `folder` is where its relative paths start."""
 
@@ -41,6 +49,7 @@ class Scenario:
     steps: tuple[Step, ...]
     alarms: tuple[str, ...]
     failed_batches: tuple[tuple[str, str], ...]
+    databases: tuple[DatabaseSpec, ...] = ()
 
     def argument(self, verb: str) -> Any:
         """The argument of the only step with this verb; None without one."""
@@ -67,6 +76,7 @@ def load(file: Path) -> Scenario:
         steps=tuple(Step(verb, argument) for step in found["steps"] for verb, argument in step.items()),
         alarms=tuple(sorted(expect.get("alarms", []))),
         failed_batches=tuple(sorted((b["dataset"], b["code"]) for b in expect.get("failed_batches", []))),
+        databases=tuple(DatabaseSpec(d["name"], d["secret"]) for d in found.get("databases", [])),
     )
 
 

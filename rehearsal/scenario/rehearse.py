@@ -11,13 +11,15 @@ from typing import Any, Literal
 from rehearsal.cloud import services
 from rehearsal.cloud.cloud import Cloud
 from rehearsal.deploy import Assembly, Deployment, LeftBehind, NotExecuted, deploy, synthesise
+from rehearsal.dms import Database
 from rehearsal.oracle.postgres import Oracle
 from rehearsal.scenario.checks import Check
 from rehearsal.scenario.judge import Verdict, judge
 from rehearsal.scenario.lake import Lake
+from rehearsal.scenario.live import Live
 from rehearsal.scenario.load import Scenario, load
 from rehearsal.scenario.resources import PeakMemory, Phases
-from rehearsal.scenario.run import Journal, Runner
+from rehearsal.scenario.run import Journal, Runner, Stage
 
 WINDOW = "WINDOW_SECONDS"
 """The variable of the lake's functions that is compared with a queue's delay: both are scaled alike."""
@@ -83,10 +85,13 @@ def rehearse(options: Options, say: Callable[[str], None]) -> Result:
                     scaled_environment=(WINDOW,),
                     enforce=options.enforce,
                 )
-                services.install(cloud)
+                databases = {d.name: Database(d.name) for d in scenario.databases}
+                parts = services.install(cloud, *databases.values())
                 cloud.start()
+                _tell_secrets(cloud, scenario, databases)
+            live = Live(cloud, parts.dms, databases, workdir, say)
             try:
-                result = _on(cloud, options, scenario, assembly, oracle, phases, say)
+                result = _on(cloud, live, options, scenario, assembly, oracle, phases, say)
             finally:
                 with phases.phase("stop"):
                     cloud.stop()
@@ -107,8 +112,16 @@ def speed(assembly: Assembly) -> float:
     return max([1.0, *(w / WINDOW_HERE for w in windows)])
 
 
+def _tell_secrets(cloud: Cloud, scenario: Scenario, databases: dict[str, Database]) -> None:
+    """The secrets of databases that the app finds by name exist before it is deployed."""
+    for declared in scenario.databases:
+        text = databases[declared.name].secret_string()
+        cloud.client("secretsmanager").create_secret(Name=declared.secret, SecretString=text)
+
+
 def _on(
     cloud: Cloud,
+    live: Live,
     options: Options,
     scenario: Scenario,
     assembly: Assembly,
@@ -121,12 +134,18 @@ def _on(
     say(f"deployed {len(deployment.resources)} resources")
     for job in deployment.of_type("AWS::Glue::Job")[:1]:  # Spark starts while the data is generated
         cloud.warm_up(job.physical_id)
-    lake = Lake(cloud, deployment)
-    journal = Runner(scenario, cloud, lake, oracle, options.out / "work", say).run()
+
+    def update(context: dict[str, str]) -> None:
+        say("synthesising again with " + ", ".join(f"{name}={value}" for name, value in context.items()))
+        done = deployment.update(synthesise(options.app, options.out / "cdk.out", context=context))
+        say(f"updated: {len(done.made)} made, {len(done.changed)} changed, {len(done.removed)} removed")
+
+    stage = Stage(cloud, live, lambda: Lake(cloud, deployment), update)
+    journal = Runner(scenario, stage, oracle, options.out / "work", say).run()
     phases.seconds.update(journal.seconds)
     say("judging")
     with phases.phase("judge"):
-        verdict = judge(scenario, journal, lake, oracle, say)
+        verdict = judge(scenario, journal, live, stage.lake(), oracle, say)
     verdict.checks += [_problems(cloud), _roles(cloud)]
     if not options.enforce:
         deployment.not_executed.insert(0, NotExecuted("AWS::IAM::Role", "no policy is enforced: --roles recorded"))

@@ -20,6 +20,7 @@ from rehearsal.data.tpch import DataError
 from rehearsal.oracle.postgres import Oracle
 from rehearsal.scenario import athena, checks
 from rehearsal.scenario.lake import Lake
+from rehearsal.scenario.live import Live
 from rehearsal.scenario.load import Scenario, Step
 
 DEFAULT_SETTLE = 900.0
@@ -54,12 +55,23 @@ class Journal:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Stage:
+    """What the steps act on. lake: as it is deployed now. update: deploys the app again, with context values."""
+
+    cloud: Any
+    live: Live
+    lake: Callable[[], Lake]
+    update: Callable[[dict[str, str]], None]
+
+
 class Runner:
     """Runs the steps of one scenario. `say` gets progress lines."""
 
-    def __init__(self, scenario: Scenario, cloud: Any, lake: Lake, oracle: Oracle, workdir: Path, say: Say):
-        self.scenario, self.cloud, self.lake, self.oracle = scenario, cloud, lake, oracle
+    def __init__(self, scenario: Scenario, stage: Stage, oracle: Oracle, workdir: Path, say: Say):
+        self.scenario, self.stage, self.oracle = scenario, stage, oracle
         self.workdir, self.say, self.journal = workdir, say, Journal()
+        self.cloud, self.live, self.lake = stage.cloud, stage.live, stage.lake()
 
     def run(self) -> Journal:
         for step in self.scenario.steps:
@@ -71,7 +83,7 @@ class Runner:
 
     def _phase(self, step: Step) -> str:
         """Settling belongs to what it waits for."""
-        if step.verb in ("deliver", "land"):
+        if step.verb in ("deliver", "land", "change", "events", "update", "sql"):
             self._last = str(step)
         return getattr(self, "_last", "settle") if step.verb == "settle" else str(step)
 
@@ -104,6 +116,45 @@ class Runner:
             self.journal.account.sent.append(Sent(parcel, version))
         records = sum(p.records for p in parcels)
         self.say(f"landed {name}: {len(parcels)} objects, {records:,} records in readable ones")
+
+    def _database(self, argument: dict[str, Any]) -> None:
+        self.live.load(argument)
+
+    def _change(self, argument: dict[str, Any]) -> None:
+        self.live.change(argument)
+
+    def _sql(self, argument: dict[str, Any]) -> None:
+        self.live.execute(argument)
+
+    def _disturb(self, argument: dict[str, Any]) -> None:
+        self.live.disturb(argument)
+
+    def _events(self, argument: dict[str, Any]) -> None:
+        self.live.send(argument, self.lake)
+
+    def _update(self, argument: dict[str, Any]) -> None:
+        self.stage.update(argument["context"])
+        self.lake = self.stage.lake()
+
+    def _replicate(self, argument: dict[str, float]) -> None:
+        """Ticks of the controllers' schedules, until every declared full load has been read and applied."""
+        deadline = time.monotonic() + argument.get("seconds", DEFAULT_SETTLE)
+        while time.monotonic() < deadline:
+            if not self.lake.invoke_controllers():
+                raise DataError("replicate: the app declares no replication")
+            self._settle({})
+            if not self._unloaded():
+                self.say("replicating; every full load is applied")
+                return
+        raise RuntimeError(f"replicate: not loaded in time: {', '.join(self._unloaded())}")
+
+    def _unloaded(self) -> list[str]:
+        """Generations whose full load is not known to be complete."""
+        loads = self.lake.ledger().loads()
+        declared: Counter[str] = Counter(e["dataset"] for e in self.lake.manifest["landing"] if e.get("generation"))
+        newest = {d: (loads.get(d) or ["not begun"])[-1] for d in declared}
+        behind = {d: n for d, n in declared.items() if len(loads.get(d, [])) < n}
+        return [f"{d} ({newest[d]})" for d in declared if d in behind or newest[d] != "complete"]
 
     def _settle(self, argument: dict[str, float]) -> None:
         told = started = time.monotonic()
@@ -174,6 +225,7 @@ class Runner:
 
     def _query(self, argument: str | list[str]) -> None:
         texts = self._oracle_texts()
+        self.oracle.load(self.live.batches(self.lake))
         queries = self.lake.queries()
         wanted = sorted(texts) if argument == "all" else argument
         unknown = [n for n in wanted if n not in queries] + [n for n in wanted if n not in texts]
