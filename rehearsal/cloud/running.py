@@ -33,6 +33,7 @@ from rehearsal.cloud.roles import repair_sessions
 from rehearsal.cloud.schedules import Schedules
 from rehearsal.cloud.statemachines import StateMachines
 from rehearsal.cloud.storage import Storage
+from rehearsal.cloud.topics import repair_topics
 from rehearsal.cloud.work import Work
 from rehearsal.spark.launch import ProcessPerRun, Runner, SharedWorker
 
@@ -70,6 +71,7 @@ class Running:
         repair_catalog(repairs)
         repair_transactions(repairs)
         repair_sessions(identities, repairs)
+        repair_topics(enforcement, identities, repairs)
 
         def service_clients(principal: str) -> Callable[[str, str | None, str], Any]:
             return lambda service, role, source: clients.get(

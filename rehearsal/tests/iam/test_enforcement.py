@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from rehearsal.cloud.faults import Caller
 from rehearsal.tests.iam.conftest import ACCOUNT, REGION, Account, allow, document
 
 pytestmark = pytest.mark.cloud
@@ -143,6 +144,40 @@ def test_queues_topics_and_their_keys(account: Account):
     assert (denial.action, denial.resource) == ("kms:GenerateDataKey", key)
     both = account.role(allow("sns:Publish", topic), allow(["kms:GenerateDataKey", "kms:Decrypt"], key))
     account.cloud.client("sns", both).publish(TopicArn=topic, Message="x")
+
+
+def test_a_topic_needs_the_policy_of_its_queue(account: Account):
+    topic = account.sns.create_topic(Name=account.name("topic"))["TopicArn"]
+    url, arn = account.queue()
+    account.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    account.sns.publish(TopicArn=topic, Message="lost")
+    denial = account.cloud.denials[-1]
+    assert (denial.role, denial.action, denial.resource) == ("sns.amazonaws.com", "sqs:SendMessage", arn)
+    source = {"ArnEquals": {"aws:SourceArn": topic}}
+    policy = document(allow("sqs:SendMessage", arn, Principal={"Service": "sns.amazonaws.com"}, Condition=source))
+    account.sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+    account.sns.publish(TopicArn=topic, Message="heard")
+    (message,) = account.sqs.receive_message(QueueUrl=url)["Messages"]
+    assert json.loads(message["Body"])["Message"] == "heard"
+
+
+def test_a_function_logs_only_where_its_role_may(account: Account):
+    group = account.name("log")
+    key = account.key()
+    account.logs.create_log_group(logGroupName=group, kmsKeyId=key)
+    arn = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{group}:*"
+    enforcement = account.cloud._live().enforcement
+    may = Caller("lambda", "f", "", account.role(allow(["logs:CreateLogStream", "logs:PutLogEvents"], arn)))
+    assert not enforcement.may_log(may, group, "s"), "the key policy does not admit CloudWatch Logs"
+    denial = account.cloud.denials[-1]
+    assert (denial.role, denial.action) == (f"logs.{REGION}.amazonaws.com", "kms:GenerateDataKey")
+    use = allow("kms:GenerateDataKey", Principal={"Service": f"logs.{REGION}.amazonaws.com"})
+    account.kms.put_key_policy(KeyId=key, PolicyName="default", Policy=document(use))
+    assert enforcement.may_log(may, group, "s")
+    assert not enforcement.may_log(may, group, "s", encrypts=True)
+    assert account.cloud.denials[-1].action == "logs:AssociateKmsKey"
+    assert not enforcement.may_log(may, "other", "s")
+    assert account.cloud.denials[-1].action == "logs:CreateLogGroup"
 
 
 def test_every_part_of_a_transaction(account: Account):
