@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
-from rehearsal.tests.dms.conftest import BUCKET, Model, selection
+from rehearsal.tests.dms.conftest import BEFORE_RULE, BUCKET, SEQUENCE_RULE, Model, selection
 
 pytestmark = pytest.mark.cloud
 
@@ -231,3 +233,87 @@ def test_objects_are_encrypted_as_the_endpoint_says(model: Model) -> None:
     assert (found["ServerSideEncryption"], found["SSEKMSKeyId"]) == ("aws:kms", key)
     uses = {(role, action) for role, action, _, _ in model.cloud.uses}
     assert {(model.role, "s3:PutObject"), (model.role, "secretsmanager:GetSecretValue")} <= uses
+
+
+@pytest.mark.parametrize(
+    ("policy", "state", "status", "rows", "errors"),
+    [
+        ("LOG_ERROR", "Table completed", "running", [1], 1),
+        ("SUSPEND_TABLE", "Table error", "running", [], 0),
+        ("STOP_TASK", "Full load", "failed", [], 0),
+    ],
+)
+def test_rows_that_cannot_be_written(
+    model: Model, policy: str, state: str, status: str, rows: list[int], errors: int
+) -> None:
+    """The time 24:00 is one: it is no time of day in Parquet."""
+    table = f"de_{policy.lower()}"
+    model.execute(f"CREATE TABLE {table} (id int PRIMARY KEY, t time)")
+    model.execute(f"INSERT INTO {table} VALUES (1, '23:59'), (2, '24:00')")
+    replicating = model.replication(table, settings={"ErrorBehavior": {"DataErrorPolicy": policy}})
+    replicating.start()
+    replicating.settle()
+    found = replicating.tables()[table]
+    assert (found["TableState"], found["FullLoadErrorRows"]) == (state, errors)
+    assert replicating.described()["Status"] == status
+    assert [row["id"] for row in replicating.loaded(table)] == rows
+
+
+def test_a_value_that_would_be_cut_fails_where_the_endpoint_says_so(model: Model) -> None:
+    model.execute("CREATE TABLE ft (id int PRIMARY KEY, t text)", "INSERT INTO ft VALUES (1, repeat('x', 600))")
+    limit = {"TargetMetadata": {"LobMaxSize": 1}}
+    replicating = model.replication("ft", settings=limit, source={"FailTasksOnLobTruncation": True})
+    replicating.start()
+    replicating.settle()
+    assert replicating.described()["FailureMessages"] == ["Last Error public.ft: 1 values are longer than LobMaxSize"]
+
+
+def test_a_batch_ends_at_its_size_too(model: Model) -> None:
+    model.execute("CREATE TABLE sz (id int PRIMARY KEY, v varchar(2000))")
+    replicating = model.replication("sz", target={"CdcMinFileSize": 1, "CdcMaxBatchInterval": 86_400})
+    replicating.start()
+    replicating.settle()
+    model.execute("INSERT INTO sz VALUES (1, repeat('x', 2000))")
+    replicating.settle()
+    assert operations(replicating.changed("sz"), "id") == [("I", 1)]
+
+
+def test_other_header_variables(model: Model) -> None:
+    names = ("AR_H_OPERATION", "AR_H_STREAM_POSITION", "AR_H_COMMIT_TIMESTAMP")
+    rules = [
+        {**SEQUENCE_RULE, "rule-id": str(n), "rule-name": name, "value": name.lower(), "expression": f"${name}"}
+        for n, name in enumerate(names, 2)
+    ]
+    model.execute("CREATE TABLE hv (id int PRIMARY KEY)", "INSERT INTO hv VALUES (1)")
+    replicating = model.replication(rules=json.dumps({"rules": [selection(1, "hv"), *rules]}))
+    replicating.start()
+    replicating.settle()
+    model.execute("DELETE FROM hv")
+    replicating.settle()
+    (loaded,), (changed,) = replicating.loaded("hv"), replicating.changed("hv")
+    assert (loaded["ar_h_operation"], changed["ar_h_operation"]) == ("INSERT", "DELETE")
+    assert (loaded["ar_h_stream_position"], changed["ar_h_stream_position"].count("/")) == (None, 1)
+    assert changed["ar_h_commit_timestamp"] >= loaded["ar_h_commit_timestamp"]
+
+
+def test_before_images_of_every_column_need_the_full_identity(model: Model) -> None:
+    rule = {**BEFORE_RULE, "before-image-def": {"column-prefix": "", "column-suffix": "_old", "column-filter": "all"}}
+    model.execute("CREATE TABLE bi (id int PRIMARY KEY, v int)", "INSERT INTO bi VALUES (1, 1)")
+    replicating = model.replication(rules=json.dumps({"rules": [selection(1, "bi"), rule]}))
+    replicating.start()
+    replicating.settle()
+    model.execute("UPDATE bi SET v = 2", "ALTER TABLE bi REPLICA IDENTITY FULL", "UPDATE bi SET v = 3")
+    replicating.settle()
+    assert operations(replicating.changed("bi"), "id_old", "v_old") == [("U", 1, None), ("U", 1, 2)]
+
+
+def test_files_can_be_compressed(model: Model) -> None:
+    model.execute("CREATE TABLE gz (id int PRIMARY KEY)", "INSERT INTO gz VALUES (1)")
+    replicating = model.replication("gz", kind="full-load", target={"CompressionType": "gzip", "RowGroupLength": 5})
+    model.execute("INSERT INTO gz SELECT generate_series(2, 12)")
+    replicating.start()
+    replicating.settle()
+    key = f"{replicating.folder}/public/gz/LOAD00000001.parquet"
+    body = model.cloud.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    found = pq.ParquetFile(io.BytesIO(body)).metadata
+    assert (found.num_row_groups, found.row_group(0).column(0).compression) == (3, "GZIP")
