@@ -146,7 +146,7 @@ def _on(
     say("judging")
     with phases.phase("judge"):
         verdict = judge(scenario, journal, live, stage.lake(), oracle, say)
-    verdict.checks += [_problems(cloud), _roles(cloud)]
+    verdict.checks += [_problems(cloud), roles(cloud)]
     if not options.enforce:
         deployment.not_executed.insert(0, NotExecuted("AWS::IAM::Role", "no policy is enforced: --roles recorded"))
     uses = cloud.uses
@@ -161,7 +161,8 @@ def _problems(cloud: Cloud) -> Check:
     return Check("stand-in", "the stand-in itself had no internal error", findings)
 
 
-def _roles(cloud: Cloud) -> Check:
+def roles(cloud: Cloud) -> Check:
+    """Whether the roles were enough for what was done."""
     statement = "every call under a role is allowed by the deployed policies, and every use of a key"
     return Check("roles", statement, tuple(str(denial) for denial in cloud.denials))
 
