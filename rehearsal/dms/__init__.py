@@ -3,6 +3,6 @@ in the layout that DMS writes. What no source says of DMS is a switch (`Unverifi
 
 from rehearsal.dms.database import Database
 from rehearsal.dms.service import Dms, install
-from rehearsal.dms.unverified import Unverified
+from rehearsal.dms.unverified import OTHER, Unverified
 
-__all__ = ["Database", "Dms", "Unverified", "install"]
+__all__ = ["OTHER", "Database", "Dms", "Unverified", "install"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import importlib
 import math
 import re
 from collections.abc import Iterator
@@ -14,7 +15,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from rehearsal.tests.dms.conftest import Model, Replicating
+from rehearsal.tests.dms import test_changes
+from rehearsal.tests.dms.conftest import BUCKET, Model, Replicating
 
 pytestmark = pytest.mark.cloud
 
@@ -41,6 +43,7 @@ class Row:
     example: str
     parquet: str
     value: str
+    declared: str
 
 
 def rows() -> list[Row]:
@@ -48,7 +51,7 @@ def rows() -> list[Row]:
     section = PAGE.read_text().split("\n## Types\n")[1].split("\n## ")[0]
     cells = [re.split(r"(?<!\\)\|", line)[1:-1] for line in section.splitlines() if line.startswith("| `")]
     assert {len(row) for row in cells} == {7}
-    return [Row(*(cell.strip().strip("`") for cell in row[:4])) for row in cells]
+    return [Row(*(cell.strip().strip("`") for cell in row[:5])) for row in cells]
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,8 @@ class Files:
 
     loaded: pa.Table
     changed: pa.Table
+    item: dict[str, Any]
+    s3: Any
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +84,10 @@ def files(shared: Model) -> Iterator[Files]:
     shared.execute(f"INSERT INTO every_type VALUES (2, {values})")
     replicating.settle()
     load, change = replicating.keys("every_type")
-    yield Files(replicating.file("every_type", load), replicating.file("every_type", change))
+    s3, key = shared.cloud.client("s3"), f"{replicating.folder}/public/every_type/{load}"
+    head = s3.head_object(Bucket=BUCKET, Key=key)
+    item = {"bucket": BUCKET, "key": key, "version": head["VersionId"], "size": head["ContentLength"]}
+    yield Files(replicating.file("every_type", load), replicating.file("every_type", change), item, s3)
     shared.end()
 
 
@@ -92,11 +100,22 @@ def test_the_page_says_what_the_engine_writes(number: int, row: Row, files: File
         assert (name(column.type), shown(column[0])) == (row.parquet, row.value)
 
 
-def test_the_page_grades_each_row() -> None:
-    text = PAGE.read_text()
-    found = [line.rsplit("|", 2)[1].strip() for line in text.splitlines() if re.match(r"\| (`|an? |TRUNC)", line)]
-    assert len(found) == len(rows()) + 7
-    assert set(found) == {"documented", "field", "unverified"}
+def test_the_job_reads_the_declared_types(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(PAGE.parents[1] / "glue-scripts"))
+    survey = importlib.import_module("lakejobs.refine.survey_parquet").survey_parquet
+    declared = [(f"c{number}", row.declared.split("`")[0]) for number, row in enumerate(rows())]
+    found = survey(files.s3, files.item, {"needed": ["Op", "AR_H_CHANGE_SEQ"], "columns": declared})
+    assert [name for name, _ in found["layout"]] == [name for name, _ in declared]
+
+
+def test_the_page_grades_each_row_and_names_tests_that_exist() -> None:
+    first, second = PAGE.read_text().split("\n## Types\n")[1].split("\n## ")
+    lines = [line for part in (first, second) for line in part.splitlines() if line.startswith("| ")]
+    grades = {line.rsplit("|", 2)[1].strip() for line in lines}
+    assert grades == {"grade", "documented", "field", "unverified"}
+    named = re.findall(r"`(test_\w+)`", second)
+    assert len(named) == len([line for line in second.splitlines() if line.startswith("| ")]) - 1
+    assert all(callable(getattr(test_changes, name)) for name in named)
 
 
 def name(kind: pa.DataType) -> str:

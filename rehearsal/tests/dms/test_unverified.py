@@ -4,33 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import fields, replace
 
 import pyarrow as pa
 import pytest
 
-from rehearsal.dms import Unverified
+from rehearsal.dms import OTHER, Unverified
 from rehearsal.tests.dms.conftest import BUCKET, Model
 from rehearsal.tests.dms.test_changes import BIG
 
 pytestmark = pytest.mark.cloud
 
-OTHER = Unverified(
-    empty_sequence="empty",
-    before_image_at_load="absent",
-    before_image_of_same_key="null",
-    key_change="ignored",
-    unchanged_large_value="looked_up",
-    sequence_on_resume="renumbered",
-    reload_deletes="folder",
-    zoned_timestamp="source",
-    timestamp_annotation="local",
-    decimal_overflow="error",
-)
+EVERY_SWITCH = replace(OTHER, key_change="ignored", decimal_overflow="error")
+
+
+def test_no_switch_is_left_out() -> None:
+    default = Unverified()
+    assert [f.name for f in fields(default) if getattr(default, f.name) == getattr(EVERY_SWITCH, f.name)] == []
 
 
 def test_every_switch_the_other_way(model_with: Callable[..., Model]) -> None:
     """One walk through all of them, so that PostgreSQL starts once."""
-    model = model_with(OTHER)
+    model = model_with(EVERY_SWITCH)
     with model.database.admin() as admin:
         admin.execute("ALTER SYSTEM SET timezone = 'Asia/Tokyo'")
         admin.execute("SELECT pg_reload_conf()")
