@@ -51,5 +51,5 @@ OTHER = Unverified(
     zoned_timestamp="source",
     timestamp_annotation="local",
 )
-"""Every switch the other way but the two whose other setting loses rows by itself (key_change, decimal_overflow): a lake
-must come out the same under both."""
+"""Every switch the other way but the two whose other setting loses rows by itself (key_change, decimal_overflow): a
+lake must come out the same under both."""
