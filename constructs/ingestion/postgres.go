@@ -91,3 +91,12 @@ func (p Postgres) ssl() string {
 	}
 	return string(p.SSL)
 }
+
+// secretResource is the secret as policies name it. Secrets Manager ends an ARN in six characters of its own, which are
+// unknown of a secret that is brought by its name.
+func (p Postgres) secretResource() string {
+	if full := p.Secret.SecretFullArn(); full != nil {
+		return *full
+	}
+	return *p.Secret.SecretArn() + "-??????"
+}

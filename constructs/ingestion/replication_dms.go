@@ -137,12 +137,8 @@ func (d *DatabaseReplication) newSource() {
 		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("dms."+*awscdk.Stack_Of(d).Region()+".amazonaws.com"), nil),
 		Description: jsii.String("Reads how to connect to the database of the source " + d.id),
 	})
-	arn := from.Secret.SecretArn()
-	if full := from.Secret.SecretFullArn(); full != nil {
-		arn = full
-	}
 	role.AddToPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
-		Actions: jsii.Strings("secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"), Resources: &[]*string{arn},
+		Actions: jsii.Strings("secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"), Resources: jsii.Strings(from.secretResource()),
 	}))
 	if key := from.Secret.EncryptionKey(); key != nil {
 		security.GrantDecrypt(key, role)
@@ -151,7 +147,7 @@ func (d *DatabaseReplication) newSource() {
 		EndpointType: jsii.String("source"), EngineName: jsii.String("postgres"),
 		DatabaseName: jsii.String(from.Database), SslMode: jsii.String(from.ssl()),
 		PostgreSqlSettings: &awsdms.CfnEndpoint_PostgreSqlSettingsProperty{
-			SecretsManagerSecretId: arn, SecretsManagerAccessRoleArn: role.RoleArn(),
+			SecretsManagerSecretId: from.Secret.SecretArn(), SecretsManagerAccessRoleArn: role.RoleArn(),
 			// A value that is too long stops the replication; it would be cut.
 			FailTasksOnLobTruncation: jsii.Bool(true),
 		},

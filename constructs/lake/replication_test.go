@@ -236,6 +236,17 @@ func TestReplicationPolicies(t *testing.T) {
 	}
 }
 
+// A secret may be brought by its name; the end of its ARN is then unknown.
+func TestReplicationSecretByName(t *testing.T) {
+	tpl, _ := aReplication(t, func(stack awscdk.Stack, p *ingestion.ReplicationProps) {
+		p.From.Secret = awssecretsmanager.Secret_FromSecretNameV2(stack, jsii.String("Named"), jsii.String("erp/login"))
+	})
+	if err := policytest.Equal(statementsOf(tpl, "ErpSecretRoleDefaultPolicy"), []string{"Allow secretsmanager:DescribeSecret secretsmanager:GetSecretValue on " +
+		"arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:erp/login-??????"}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestReplicationEveryPropCounts(t *testing.T) {
 	render := func(change func(awscdk.Stack, *ingestion.ReplicationProps)) string {
 		tpl, _ := aReplication(t, change)
