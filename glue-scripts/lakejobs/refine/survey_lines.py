@@ -52,7 +52,7 @@ def _count_lines(stream: Any, form: dict[str, Any], zipped: bool) -> dict[str, A
     wants_header = bool(form["header"]) and chunk != b""
     records = repeats = 0
     rest = b""
-    undeclared = Undeclared(form)
+    undeclared = _Undeclared(form)
     decoder = codecs.getincrementaldecoder("utf-8")()
     utf8 = True
     while True:
@@ -75,7 +75,7 @@ def _count_lines(stream: Any, form: dict[str, Any], zipped: bool) -> dict[str, A
     return {"records": records, "header": header, "repeats": repeats, "names": names, "utf8": utf8}
 
 
-class Undeclared:
+class _Undeclared:
     """Names of the members of JSON Lines that no column declares."""
 
     def __init__(self, form: dict[str, Any]) -> None:
