@@ -110,7 +110,9 @@ func (d *DeliveryStream) newRole() {
 	}
 	allow([]string{raw.BucketArn() + "/" + d.folder + "*", raw.BucketArn() + "/" + d.errors + "*"}, "s3:GetObject")
 	allow([]string{raw.BucketArn()}, "s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads")
-	allow([]string{*d.transform.FunctionArn()}, "lambda:GetFunctionConfiguration", "lambda:InvokeFunction")
+	// Firehose's own records name the function by its latest version.
+	function := *d.transform.FunctionArn()
+	allow([]string{function, function + ":$LATEST"}, "lambda:GetFunctionConfiguration", "lambda:InvokeFunction")
 	allow([]string{*d.log.LogGroupArn()}, "logs:PutLogEvents")
 }
 

@@ -100,7 +100,7 @@ func TestStreamPolicies(t *testing.T) {
 	for policy, want := range map[string][]string{
 		"WebClicksRoleDefaultPolicy": {
 			"Allow kms:Decrypt kms:GenerateDataKey on arn:aws:kms:eu-west-1:111122223333:key/raw",
-			"Allow lambda:GetFunctionConfiguration lambda:InvokeFunction on ${WebClicksTransform.Arn}",
+			"Allow lambda:GetFunctionConfiguration lambda:InvokeFunction on ${WebClicksTransform.Arn} ${WebClicksTransform.Arn}:$LATEST",
 			"Allow logs:PutLogEvents on ${WebClicksErrorLog.Arn}",
 			"Allow s3:AbortMultipartUpload s3:PutObject on arn:${AWS::Partition}:s3:::raw/web-clicks-errors/* arn:${AWS::Partition}:s3:::raw/web-clicks/*",
 			"Allow s3:GetBucketLocation s3:ListBucket s3:ListBucketMultipartUploads on arn:${AWS::Partition}:s3:::raw",

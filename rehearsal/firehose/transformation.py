@@ -21,6 +21,14 @@ from rehearsal.firehose.settings import Processor
 PAYLOAD = 6 * 1024 * 1024
 """Bytes of a request or response of a synchronous invocation."""
 
+# https://docs.aws.amazon.com/firehose/latest/dev/monitoring-with-cloudwatch-logs.html
+CODES = {
+    "AccessDenied": "Lambda.InvokeAccessDenied",
+    "AccessDeniedException": "Lambda.InvokeAccessDenied",
+    "ResourceNotFoundException": "Lambda.ResourceNotFound",
+    "TooManyRequestsException": "Lambda.InvokeLimitExceeded",
+}
+
 Answers = list[Outcome | Failure]
 
 
@@ -65,8 +73,7 @@ class Transformation:
             answer = client.invoke(FunctionName=function, InvocationType="RequestResponse", Payload=payload)
         except ClientError as error:
             code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
-            denied = code in ("AccessDenied", "AccessDeniedException")
-            raise Failed("Lambda.InvokeAccessDenied" if denied else f"Lambda.{code}", message) from None
+            raise Failed(CODES.get(code, f"Lambda.{code}"), message) from None
         body: bytes = answer["Payload"].read()
         if answer.get("FunctionError"):
             timed_out = b"Task timed out" in body
@@ -87,7 +94,7 @@ class Transformation:
             raise Failed("Lambda.JsonProcessingException", f"the response is no JSON: {error}") from None
         entries = given.get("records") if isinstance(given, dict) else None
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise Failed("Lambda.JsonMappingException", "the response has no list of records")
+            raise Failed("Lambda.JsonProcessingException", "the response has no list of records")
         by_id: dict[Any, dict[str, Any]] = {}
         for entry in entries:
             if entry.get("recordId") in by_id:
@@ -105,12 +112,12 @@ class Transformation:
         if result == "ProcessingFailed":
             return self._failure(record, "Lambda.ProcessingFailedStatus", "ProcessingFailed status set for record")
         if result != "Ok":
-            return self._failure(record, "Lambda.JsonMappingException", f"unknown result {result!r}")
+            return self._failure(record, "Lambda.JsonProcessingException", f"unknown result {result!r}")
         keys = (entry.get("metadata") or {}).get("partitionKeys") or {}
         try:
             data = base64.b64decode(entry["data"], validate=True)
         except (KeyError, TypeError, binascii.Error) as error:
-            return self._failure(record, "Lambda.JsonMappingException", f"data of the record: {error!r}")
+            return self._failure(record, "Lambda.JsonProcessingException", f"data of the record: {error!r}")
         return Outcome(record, data, {str(name): str(value) for name, value in keys.items()})
 
     def _failure(self, record: Record, code: str, message: str) -> Failure:

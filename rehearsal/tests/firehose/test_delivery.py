@@ -96,8 +96,8 @@ def handle(event):
         b"ProcessingFailed": ("Lambda.ProcessingFailedStatus", 1),
         b"missing": ("Lambda.MissingRecordId", 1),
         b"keyless": ("DynamicPartitioning.MissingKeys", 1),
-        b"Odd": ("Lambda.JsonMappingException", 1),
-        b"broken": ("Lambda.JsonMappingException", 1),
+        b"Odd": ("Lambda.JsonProcessingException", 1),
+        b"broken": ("Lambda.JsonProcessingException", 1),
     }
 
 
@@ -116,7 +116,7 @@ def test_invocations_are_tried_again(streams: Streams) -> None:
     [
         ("def handle(event): raise RuntimeError('boom')", "Lambda.FunctionError"),
         ("def handle(event): return b'no json'", "Lambda.JsonProcessingException"),
-        ("def handle(event): return {'records': 1}", "Lambda.JsonMappingException"),
+        ("def handle(event): return {'records': 1}", "Lambda.JsonProcessingException"),
         ("def handle(event): return {'records': [{'recordId': 1}, {'recordId': 1}]}", "Lambda.DuplicatedRecordId"),
         ("def handle(event): return {'x': 'y' * 7_000_000}", "Lambda.FunctionError"),
     ],
@@ -140,7 +140,7 @@ def test_a_function_that_may_not_be_called(streams: Streams) -> None:
     stream, bucket = streams.routed(ProcessingConfiguration=processing)
     streams.put(stream, b"x")
     (body,) = streams.delivered(bucket).values()
-    assert failures(body)[0]["errorCode"] == "Lambda.ResourceNotFoundException"
+    assert failures(body)[0]["errorCode"] == "Lambda.ResourceNotFound"
 
 
 def test_batches_of_the_function_have_a_bound(streams: Streams) -> None:
