@@ -30,8 +30,8 @@ type loadGate struct {
 	dataset    string
 	generation func(key string) int
 	loads      map[int]ledger.Load
-	// roles are the roles of the files of complete loads, by generation and object hash.
-	roles map[int]map[string]string
+	// roles gives the roles of the files of a load by object hash.
+	roles func(generation int) (map[string]string, error)
 	// held counts what waits, and why.
 	held map[int]*Held
 }
@@ -51,16 +51,18 @@ func (inv *invocation) newLoadGate(ctx context.Context, id string) (*loadGate, e
 	if err != nil {
 		return nil, fmt.Errorf("read the loads: %w", err)
 	}
-	g := &loadGate{dataset: id, loads: loads, roles: map[int]map[string]string{}, held: map[int]*Held{},
-		generation: func(key string) int { return generationOf(inv.manifest.Manifest, key) }}
-	for n, l := range loads {
-		if l.State != ledger.LoadComplete {
-			continue
-		}
-		if g.roles[n], err = inv.Ledger.LoadObjects(ctx, id, n); err != nil {
-			return nil, fmt.Errorf("read the files of load %d: %w", n, err)
-		}
-	}
+	known := map[int]map[string]string{}
+	g := &loadGate{dataset: id, loads: loads, held: map[int]*Held{},
+		generation: func(key string) int { return generationOf(inv.manifest.Manifest, key) },
+		// Read when first asked for: of a load that is merged nobody asks any more.
+		roles: func(n int) (map[string]string, error) {
+			if known[n] == nil {
+				if known[n], err = inv.Ledger.LoadObjects(ctx, id, n); err != nil {
+					return nil, fmt.Errorf("read the files of load %d: %w", n, err)
+				}
+			}
+			return known[n], nil
+		}}
 	return g, nil
 }
 
@@ -97,40 +99,44 @@ func (g *loadGate) replacedBy(n int) int {
 }
 
 // judge says what becomes of a pending object, and why.
-func (g *loadGate) judge(p ledger.Pending) (verdict, string) {
+func (g *loadGate) judge(p ledger.Pending) (verdict, string, error) {
 	n := g.generation(p.Key)
 	if n == 0 {
-		return hold, "no landing of the dataset with a generation claims its key any more"
+		return hold, "no landing of the dataset with a generation claims its key any more", nil
 	}
 	if later := g.replacedBy(n); later > 0 {
-		return ignore, fmt.Sprintf("generation %d was loaded before the load of generation %d was frozen", later, n)
+		return ignore, fmt.Sprintf("generation %d was loaded before the load of generation %d was frozen", later, n), nil
 	}
 	l, known := g.loads[n]
 	switch {
 	case !known:
-		return hold, "its replication has not begun to load it"
+		return hold, "its replication has not begun to load it", nil
 	case l.State != ledger.LoadComplete:
-		return hold, fmt.Sprintf("its load is not complete, it began at %s", l.StartedAt)
+		return hold, fmt.Sprintf("its load is not complete, it began at %s", l.StartedAt), nil
 	case isLoad(p.Key):
 		return g.judgeLoad(l, p)
 	case g.open(n):
-		return claim, ""
+		return claim, "", nil
 	default:
-		return hold, fmt.Sprintf("not all of the %d objects of its load have been noticed", l.Objects)
+		return hold, fmt.Sprintf("not all of the %d objects of its load have been noticed", l.Objects), nil
 	}
 }
 
-func (g *loadGate) judgeLoad(l ledger.Load, p ledger.Pending) (verdict, string) {
-	switch role := g.roles[l.Generation][p.Hash]; {
+func (g *loadGate) judgeLoad(l ledger.Load, p ledger.Pending) (verdict, string, error) {
+	roles, err := g.roles(l.Generation)
+	if err != nil {
+		return hold, "", err
+	}
+	switch role := roles[p.Hash]; {
 	case role == ledger.LoadSuperseded:
-		return ignore, "an earlier try of its load wrote it, and the load was then started anew"
+		return ignore, "an earlier try of its load wrote it, and the load was then started anew", nil
 	case role == "":
 		return report, fmt.Sprintf("the load of generation %d was complete at %s without it; was the table loaded again by hand? Raise Generation of the "+
-			"replication, which loads every table anew", l.Generation, l.CompletedAt)
+			"replication, which loads every table anew", l.Generation, l.CompletedAt), nil
 	case l.Batch != "": // a replay has made it pending again
-		return claim, ""
+		return claim, "", nil
 	default:
-		return hold, fmt.Sprintf("not all of the %d objects of its load have been noticed", l.Objects)
+		return hold, fmt.Sprintf("not all of the %d objects of its load have been noticed", l.Objects), nil
 	}
 }
 
@@ -152,10 +158,15 @@ func (inv *invocation) freezeLoads(ctx context.Context, c *claimed, g *loadGate)
 	}
 	files := map[int][]contract.Object{}
 	err := inv.Ledger.PendingObjects(ctx, c.dataset, func(p ledger.Pending) (bool, error) {
-		if n := g.generation(p.Key); g.roles[n][p.Hash] == ledger.LoadCurrent {
+		n := g.generation(p.Key)
+		if !slices.Contains(ready, n) {
+			return true, nil
+		}
+		roles, err := g.roles(n)
+		if roles[p.Hash] == ledger.LoadCurrent {
 			files[n] = append(files[n], p.Object)
 		}
-		return true, nil
+		return true, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("gather the files of loads: %w", err)
@@ -196,7 +207,10 @@ func (inv *invocation) freezeReplicated(ctx context.Context, c *claimed) (batche
 		if p.Reason != "" {
 			return false, nil
 		}
-		v, reason := g.judge(p)
+		v, reason, err := g.judge(p)
+		if err != nil {
+			return false, err
+		}
 		switch v {
 		case hold:
 			g.hold(p, reason)
