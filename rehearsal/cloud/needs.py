@@ -220,7 +220,11 @@ def _kms(request: Request, names: Names) -> Iterator[Need]:
     for name, value in (request.parameters.get("EncryptionContext") or {}).items():
         context[f"kms:EncryptionContext:{name}"] = str(value)
     if request.action == "ReEncrypt":
-        yield Need("kms:ReEncryptTo", names.arn("kms", f"key/{request.parameters.get('DestinationKeyId')}"))
+        for permission, name in (("ReEncryptFrom", "SourceKeyId"), ("ReEncryptTo", "DestinationKeyId")):
+            key = str(request.parameters.get(name) or "*")
+            yield Need(
+                f"kms:{permission}", key if key == "*" or key.startswith("arn:") else names.arn("kms", f"key/{key}")
+            )
         return
     yield Need(_permission(request), request.resource, tuple(sorted(context.items())))
 

@@ -98,6 +98,11 @@ def test_transactions_batches_and_logs():
     }
 
 
+def test_both_keys_of_a_change_of_keys():
+    found = of("kms", "ReEncrypt", parameters={"SourceKeyId": "a", "DestinationKeyId": arn("kms", "key/b")})
+    assert found == {("kms:ReEncryptFrom", arn("kms", "key/a")), ("kms:ReEncryptTo", arn("kms", "key/b"))}
+
+
 @pytest.mark.parametrize(
     "service,action,parameters,passed_to",
     [
