@@ -88,6 +88,10 @@ func TestPause(t *testing.T) {
 	if answer := s.control(contract.ActionStart); answer.Paused || s.replica().status != "running" {
 		t.Errorf("start: %+v", answer)
 	}
+	s.tick()
+	if n := s.counted(contract.ReplicationStopped) + s.counted(contract.ReplicationErrors); n != 0 {
+		t.Errorf("a resumption was counted %d times", n)
+	}
 	if got := s.replica().asked; !slices.Equal(got, []string{"start-replication", "stop", "resume-processing"}) {
 		t.Errorf("asked %v", got)
 	}

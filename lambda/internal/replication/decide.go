@@ -38,7 +38,9 @@ type view struct {
 	record      ledger.Replication
 	// loaded says that every table's load is complete.
 	loaded bool
-	now    time.Time
+	// asked is the action of the request.
+	asked string
+	now   time.Time
 }
 
 func (v view) status() string { return aws.ToString(v.replication.Status) }

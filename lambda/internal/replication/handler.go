@@ -110,7 +110,7 @@ func (h *Handler) Handle(ctx context.Context, event json.RawMessage) (*Summary, 
 			return nil, err
 		}
 	}
-	summary, err := h.reconcile(ctx)
+	summary, err := h.reconcile(ctx, request.Action)
 	if err != nil {
 		slog.Error("not reconciled", "source", h.Source, "error", err.Error())
 		return nil, err

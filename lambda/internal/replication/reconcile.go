@@ -20,7 +20,7 @@ import (
 
 // reconcile compares what there is with what is wanted. The record is written before DMS is asked for anything, so that a
 // call which is cut short waits before the next start and never starts in a loop.
-func (h *Handler) reconcile(ctx context.Context) (*Summary, error) {
+func (h *Handler) reconcile(ctx context.Context, asked string) (*Summary, error) {
 	record, err := h.Ledger.Replication(ctx, h.Source)
 	if err != nil {
 		return nil, err
@@ -38,7 +38,7 @@ func (h *Handler) reconcile(ctx context.Context) (*Summary, error) {
 		return nil, err
 	}
 	loadErr := h.loads(ctx, tables)
-	v := view{mode: h.Mode, replication: replication, record: record, loaded: allLoaded(tables), now: h.Now()}
+	v := view{mode: h.Mode, replication: replication, record: record, loaded: allLoaded(tables), asked: asked, now: h.Now()}
 	did, err := h.act(ctx, &v, tables)
 	if err != nil {
 		return nil, errors.Join(loadErr, err)
@@ -78,11 +78,12 @@ func (h *Handler) act(ctx context.Context, v *view, tables []*table) (did string
 	r.Tables = broken(tables, running)
 	id, message := v.failure()
 	counts := map[string]int64{contract.ReplicationTableErrors: int64(len(r.Tables))}
-	if v.down() {
+	// An operator who resumes knows that it is stopped.
+	if told := v.asked == contract.ActionStart; v.down() && !told {
 		counts[contract.ReplicationStopped] = 1
-	}
-	if id != "" && id != r.Failure {
-		counts[contract.ReplicationErrors] = 1
+		if id != r.Failure {
+			counts[contract.ReplicationErrors] = 1
+		}
 	}
 	r.Failure, r.Message = id, message
 	did = v.want()
