@@ -147,7 +147,7 @@ class Dms:
 
     def delay_files(self, arn: str, seconds: float, seed: int = 0) -> None:
         """From now on each change file is put up to `seconds` late, drawn from `seed`, so that files arrive out of
-        order; 0 ends it."""
+        order; 0 ends it, and files still kept back are put then."""
         target = self.find(arn).target
         if target is None:
             raise RuntimeError(f"delay_files: {arn} has not been started")

@@ -83,7 +83,8 @@ class Target:
             heapq.heappush(self._waiting, _Waiting(due, next(self._numbers), key, body))
 
     def release(self, everything: bool = False) -> None:
-        """Put the files whose delay is over."""
+        """Put the files whose delay is over; all of them once delays have ended."""
+        everything = everything or self._delay is None
         while self._waiting and (everything or self._waiting[0].due <= time.monotonic()):
             waiting = heapq.heappop(self._waiting)
             self._put(waiting.key, waiting.body)

@@ -71,11 +71,11 @@ class Replicating:
 
     def stop(self) -> None:
         self.client.stop_replication(ReplicationConfigArn=self.arn)
-        self.cloud.wait_idle(20)
+        self.cloud.wait_idle(120)
 
     def settle(self) -> None:
         """Wait until everything committed is delivered."""
-        self.cloud.wait_idle(20)
+        self.cloud.wait_idle(120)
 
     @property
     def client(self) -> Any:

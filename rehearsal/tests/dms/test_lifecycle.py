@@ -16,7 +16,7 @@ from rehearsal.tests.dms.conftest import Model, Replicating
 pytestmark = pytest.mark.cloud
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 10) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come to pass"
@@ -158,13 +158,15 @@ def test_a_restarted_engine_delivers_the_last_batch_again(model: Model) -> None:
 
 def test_files_can_arrive_late_and_out_of_order(model: Model) -> None:
     replicating = running(model, "la")
-    model.dms.delay_files(replicating.arn, 2.0, seed=1)
+    model.dms.delay_files(replicating.arn, 3600, seed=1)
     for number in range(4, 10):
         model.execute(f"INSERT INTO la VALUES ({number}, 0)")
         wait_for(lambda want=number - 3: replicating.tables()["la"]["Inserts"] == want)
+    assert len(replicating.put("la")) == 1, "the load's file: all others are kept back"
+    model.dms.delay_files(replicating.arn, 0)
     replicating.settle()
     names = [name for name in replicating.put("la") if not name.startswith("LOAD")]
-    assert len(names) > 2
+    assert len(names) == 6
     assert names != sorted(names)
     assert sorted(ids(replicating.changed("la"))) == list(range(4, 10))
 
