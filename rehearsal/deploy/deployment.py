@@ -30,12 +30,13 @@ class Destroyed:
 @dataclass(frozen=True)
 class Updated:
     """What an update did, as labels `<stack>/<logical id> (<type>) <physical id>`. retained: resources that left the
-    template and that their DeletionPolicy keeps."""
+    template and that their DeletionPolicy keeps. left: those that could not be removed, with the reason."""
 
     made: tuple[str, ...]
     changed: tuple[str, ...]
     removed: tuple[str, ...]
     retained: tuple[str, ...]
+    left: tuple[str, ...] = ()
 
 
 @dataclass
@@ -72,7 +73,7 @@ class Deployment:
 
     def update(self, assembly: Assembly) -> Updated:
         """Bring the stacks to another assembly of the same app, as a stack update does: make what is new, change what
-        differs, then remove what is gone. What is gone but retained stays until destroy.
+        differs, then remove what is gone. What is gone but retained, or refuses to go, stays until destroy.
 
         Raises TemplateRefused before anything is done, also for a change that is not handled; DeployFailed when a
         service refuses a call: nothing is rolled back.
@@ -89,8 +90,8 @@ class Deployment:
         return self._settle(before)
 
     def _settle(self, before: dict[str, dict[str, Record]]) -> Updated:
-        """Remove what has left the templates, the newest first."""
-        made, changed, removed, retained = [], [], [], []
+        """Remove what has left the templates, the newest first. As in an account, the update is complete by then."""
+        made, changed, removed, retained, left = [], [], [], [], []
         for stack, records in self._records.items():
             for name, record in records.items():
                 old = before[stack].get(name)
@@ -101,16 +102,17 @@ class Deployment:
             gone = [record for name, record in before[stack].items() if name not in records]
             for record in reversed(gone):
                 if record.step.retained:
-                    self._orphans.append(record)
                     retained.append(record.label)
-                    continue
-                try:
-                    record.remove()
-                except FAILURES as error:
-                    self._orphans.append(record)
-                    raise DeployFailed(f"{record.label}: cannot be removed: {error}", self) from error
-                removed.append(record.label)
-        return Updated(tuple(made), tuple(changed), tuple(removed), tuple(retained))
+                else:
+                    try:
+                        record.remove()
+                    except FAILURES as error:
+                        left.append(f"{record.label}: {error}")
+                    else:
+                        removed.append(record.label)
+                        continue
+                self._orphans.insert(0, record)
+        return Updated(tuple(made), tuple(changed), tuple(removed), tuple(retained), tuple(left))
 
     def _make(self, assembly: Assembly, wanted: list[Plan]) -> None:
         self._kinds |= {listed for one in wanted for step in one.steps for listed in step.kind.listed}

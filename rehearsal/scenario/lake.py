@@ -218,7 +218,8 @@ class Ledger:
     def loads(self) -> dict[str, list[str]]:
         """The states of the full loads of each dataset, by generation."""
         found: dict[str, list[str]] = defaultdict(list)
-        for item in sorted((i for i in self._items if i["pk"].startswith("load#")), key=lambda i: i["sk"]):
+        loads = [i for i in self._items if i["pk"].startswith("load#") and i["sk"].isdigit()]
+        for item in sorted(loads, key=lambda i: i["sk"]):
             found[item["pk"].removeprefix("load#")].append(item["state"])
         return dict(found)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from rehearsal.data.tpch import Batch, DataError
 from rehearsal.dms import Database, Dms
 from rehearsal.scenario.lake import Lake
 
+STOP_SECONDS = 60
 PUT_RECORDS = 400
 """Records of one PutRecordBatch; the service takes 500."""
 
@@ -77,6 +79,18 @@ class Live:
             if "delay_seconds" in spec:
                 self.dms.delay_files(arn, spec["delay_seconds"], spec.get("seed", 0))
         self.say(f"disturbed {len(running)} replications: " + ", ".join(f"{k} {v}" for k, v in spec.items()))
+
+    def stop(self) -> None:
+        """Stop every replication, as an operator does before the stack is deleted: a running one cannot be."""
+        client = self.cloud.client("dms")
+        running = {arn: r for arn, r in self.dms.registry.replications.items() if r.at_work}
+        for arn in running:
+            client.stop_replication(ReplicationConfigArn=arn)
+        deadline = time.monotonic() + STOP_SECONDS
+        while any(r.at_work for r in running.values()):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"replications do not stop within {STOP_SECONDS} s: {', '.join(running)}")
+            time.sleep(0.1)
 
     def send(self, spec: dict[str, Any], lake: Lake) -> None:
         """Put events into the stream of their dataset."""

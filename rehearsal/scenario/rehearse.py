@@ -139,6 +139,8 @@ def _on(
         say("synthesising again with " + ", ".join(f"{name}={value}" for name, value in context.items()))
         done = deployment.update(synthesise(options.app, options.out / "cdk.out", context=context))
         say(f"updated: {len(done.made)} made, {len(done.changed)} changed, {len(done.removed)} removed")
+        for label in done.left:
+            say(f"  cannot be removed yet: {label}")
 
     stage = Stage(cloud, live, lambda: Lake(cloud, deployment), update)
     journal = Runner(scenario, stage, oracle, options.out / "work", say).run()
@@ -152,6 +154,7 @@ def _on(
     uses = cloud.uses
     if options.keep is not None:
         options.keep(cloud, deployment)
+    live.stop()
     verdict.checks.append(_destroy(deployment, phases, say))
     return Result(scenario, assembly, deployment, journal, verdict, uses, {}, 0.0, 0)
 

@@ -10,8 +10,8 @@ import (
 
 // Wildcards finds wildcards in what the template's policies allow: in actions, principals and resources. Accepted are
 // object paths below a bucket of the template, tables of a Glue database of the template, executions of a state machine
-// of the template, the key itself in a key policy, and actions for which the service defines no resource. Wildcards in a
-// Deny only widen what is refused.
+// of the template, the key itself in a key policy, the six characters that Secrets Manager adds to a secret's name, and
+// actions for which the service defines no resource. Wildcards in a Deny only widen what is refused.
 func Wildcards(t Template) []string {
 	j := judge{template: t, databases: databases(t)}
 	for _, r := range t.Resources() {
@@ -71,15 +71,20 @@ var resourceless = map[string]bool{
 	"logs:PutResourcePolicy": true, "logs:UpdateLogDelivery": true,
 	"xray:GetSamplingRules": true, "xray:GetSamplingTargets": true,
 	"xray:PutTelemetryRecords": true, "xray:PutTraceSegments": true,
+	"dms:DescribeReplications": true,
 }
 
 var (
 	objectPath = regexp.MustCompile(`^<(\w+)\.Arn>/[^*?]*\*$`)
 	tablePath  = regexp.MustCompile(`:table/([a-z0-9_]+)/\*$`)
+	secretName = regexp.MustCompile(`:secret:[^*?]+-\?{6}$`)
 	executions = regexp.MustCompile(`:execution:<(\w+)\.Name>:\*$`)
 )
 
 func (j *judge) accepted(arn string) bool {
+	if secretName.MatchString(arn) {
+		return !strings.Contains(arn, "*")
+	}
 	if strings.Count(arn, "*") != 1 || strings.Contains(arn, "?") {
 		return false
 	}

@@ -52,6 +52,14 @@ def _make(maker: Maker, props: dict[str, Any]) -> Made:
     return Made(name, {"Arn": maker.arn("cloudwatch", f"alarm:{name}")})
 
 
+def _change(maker: Maker, made: Made, before: dict[str, Any], props: dict[str, Any]) -> Made:
+    """PutMetricAlarm replaces the whole alarm; the name is the same unless it is given."""
+    new = _make(maker, props)
+    if new.physical_id != made.physical_id:
+        maker.client("cloudwatch").delete_alarms(AlarmNames=[made.physical_id])
+    return new
+
+
 def _read(maker: Maker, made: Made, props: dict[str, Any]) -> dict[str, Any]:
     cloudwatch = maker.client("cloudwatch")
     found = dict(cloudwatch.describe_alarms(AlarmNames=[made.physical_id])["MetricAlarms"][0])
@@ -69,5 +77,6 @@ TYPES = (
         attributes=("Arn",),
         listed=("alarm",),
         check=_check,
+        change=_change,
     ),
 )

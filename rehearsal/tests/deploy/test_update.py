@@ -117,3 +117,17 @@ def test_a_function_gets_code_and_configuration(cloud: Cloud, code: FileAsset, t
     with pytest.raises(DeployFailed, match="Environment left the function"):
         made.update(app("two", function(Timeout=9)))
     made.destroy()
+
+
+def test_what_cannot_be_removed_is_told_and_goes_with_the_stack(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = deploy(cloud, assembly({"A": queue(), "B": queue(), "C": queue()}))
+
+    def refuse(**_: str) -> None:
+        raise ClientError({"Error": {"Code": "InUse", "Message": "in use"}}, "DeleteQueue")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(cloud.client("sqs"), "delete_queue", refuse)
+        done = made.update(assembly({"A": queue()}))
+    assert [label.split(" ")[0] for label in done.left] == ["Test/C", "Test/B"]
+    assert "in use" in done.left[0]
+    assert [label.split(" ")[0] for label in made.destroy().deleted] == ["Test/A", "Test/C", "Test/B"]
