@@ -38,9 +38,9 @@ def history(r: random.Random) -> tuple[list[tuple[int, bool, list[Change]]], dic
             else:
                 changes.append(update(n, k, name))
                 source[k] = name
-        third = len(changes) // 3
+        half = len(changes) // 2
         # The restarted replication sends some changes again.
-        for cut in (changes[: third + 2], changes[third : 2 * third + 1], changes[2 * third :]):
+        for cut in (changes[: half + 2], changes[half:]):
             files.append((generation, False, cut))
     return files, source
 

@@ -125,7 +125,7 @@ def test_spark_agrees_with_the_model(spark: Any) -> None:
     spark.conf.set("spark.sql.shuffle.partitions", "1")
     spark.conf.set("spark.sql.adaptive.enabled", "false")
 
-    @settings(max_examples=8, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=7, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
     @given(histories(), st.sampled_from([0, 0, 2]))
     def agree(cut: list[list[Record]], loaded: int) -> None:
         ours: dict[int, tuple] = {}
