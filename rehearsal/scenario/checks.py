@@ -10,7 +10,7 @@ from typing import Any
 
 from rehearsal.data.declared import Dataset
 from rehearsal.data.encode import text
-from rehearsal.data.parcels import Account
+from rehearsal.data.parcels import Account, Kind
 from rehearsal.oracle.compare import table_differences
 
 OUTCOMES = (
@@ -24,6 +24,7 @@ OUTCOMES = (
     "quarantined",
     "blocked",
 )
+KINDS: tuple[Kind, ...] = ("readable", "unreadable", "unroutable", "ignored", "failed")
 DELETED = "_deleted"
 CHANGE_COLUMNS = ("_generation", "_sequence", DELETED)
 """What the table of a database's changes holds beside its declared columns."""
@@ -106,18 +107,19 @@ def _few(findings: list[str], limit: int = 10) -> tuple[str, ...]:
 
 
 def object_sets(records: list[dict[str, Any]]) -> dict[str, set[tuple[str, str]]]:
-    """(key, version) of the ledger's objects by what became of them; `claimed` counts as readable."""
-    sets: dict[str, set[tuple[str, str]]] = {k: set() for k in ("readable", "unreadable", "unroutable", "ignored")}
+    """(key, version) of the ledger's objects by what became of them; `claimed` counts as readable, `redelivered` as
+    failed: objects of records that could not be delivered."""
+    sets: dict[str, set[tuple[str, str]]] = {kind: set() for kind in KINDS}
     for record in records:
-        state = {"claimed": "readable"}.get(record["state"], record["state"])
+        state = {"claimed": "readable", "redelivered": "failed"}.get(record["state"], record["state"])
         sets.setdefault(state, set()).add((record["key"], record["version"]))
     return sets
 
 
 def objects(found: dict[str, set[tuple[str, str]]], account: Account) -> Check:
-    """Objects seen = read + unreadable + unroutable + ignored, and each set is the sender's."""
+    """Objects seen = read + unreadable + unroutable + ignored + failed, and each set is the sender's."""
     findings = [f"{len(ids)} objects are still {state}" for state, ids in found.items() if state == "pending" and ids]
-    for kind in ("readable", "unreadable", "unroutable", "ignored"):
+    for kind in KINDS:
         due = account.objects(kind)
         findings += [f"{k} should be {kind}" for k, _ in sorted(due - found[kind])]
         findings += [f"{k} should not be {kind}" for k, _ in sorted(found[kind] - due)]

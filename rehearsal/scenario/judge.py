@@ -71,7 +71,7 @@ def judge(
     made.append(_why(lake, ledger.batches()))
     made.append(checks.alarms(lake.alarms(), scenario.alarms))
     made.append(Check("at rest", "no object, batch, run or lease is left open", tuple(ledger.open()[:10])))
-    objects = {kind: len(sets[kind]) for kind in ("unreadable", "unroutable", "ignored")}
+    objects = {kind: len(sets[kind]) for kind in ("unreadable", "unroutable", "ignored", "failed")}
     return Verdict(
         counts=counts,
         sent=account.rows(),
