@@ -22,6 +22,7 @@ var batchColumns = []struct{ name, kind string }{
 	{"snapshot", "string"}, {"objects", "bigint"}, {"objects_read", "bigint"}, {"unreadable", "string"},
 	{"read", "bigint"}, {"inserted", "bigint"}, {"updated", "bigint"}, {"deleted", "bigint"}, {"unchanged", "bigint"},
 	{"superseded", "bigint"}, {"stale", "bigint"}, {"duplicate", "bigint"}, {"quarantined", "bigint"}, {"blocked", "bigint"},
+	{"absent", "bigint"},
 }
 
 // OperationsProps configures the operations database.

@@ -78,4 +78,6 @@ type Mirror struct {
 	Duplicate   int64  `json:"duplicate"`
 	Quarantined int64  `json:"quarantined"`
 	Blocked     int64  `json:"blocked"`
+	// Absent rows went because a full load did not have them; they stand beside the others, which count rows that were read.
+	Absent int64 `json:"absent"`
 }

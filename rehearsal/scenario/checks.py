@@ -25,7 +25,7 @@ OUTCOMES = (
     "blocked",
 )
 KINDS: tuple[Kind, ...] = ("readable", "unreadable", "unroutable", "ignored", "failed")
-DELETED = "_deleted"
+DELETED = "_is_deleted"
 CHANGE_COLUMNS = ("_generation", "_sequence", DELETED)
 """What the table of a database's changes holds beside its declared columns."""
 QUARANTINE = ("object_key", "object_version", "record_sha256", "occurrence", "reasons")

@@ -35,12 +35,14 @@ type Batch struct {
 	FrozenAt, UpdatedAt string
 	Objects, Bytes      int64
 	ObjectsRead         int64
-	Counts, Reasons     map[string]int64
-	Unreadable          []Unreadable
-	Code, Reason        string
-	Snapshot            string
-	Rerun               *Rerun
-	Mirrored            bool
+	// Absent is how many rows went because a full load did not have them.
+	Absent          int64
+	Counts, Reasons map[string]int64
+	Unreadable      []Unreadable
+	Code, Reason    string
+	Snapshot        string
+	Rerun           *Rerun
+	Mirrored        bool
 	// Load is the generation whose full load the batch is, 0 for any other batch.
 	Load int
 }
@@ -75,7 +77,7 @@ func (i Item) batch() *Batch {
 		Manifest: i.text("manifest"), Attempt: int(i.number("attempt")), Run: i.text("run"), Token: i.number("token"),
 		Force: i.flag("force"), Marked: i.flag("marked"), PriorState: i.text("prior_state"), FrozenAt: i.text("frozen_at"),
 		UpdatedAt: i.text("updated_at"), Objects: i.number("objects"), Bytes: i.number("bytes"),
-		ObjectsRead: i.number("objects_read"), Counts: i.numbers("counts"), Reasons: i.numbers("reasons"),
+		ObjectsRead: i.number("objects_read"), Absent: i.number("absent"), Counts: i.numbers("counts"), Reasons: i.numbers("reasons"),
 		Code: i.text("code"), Reason: i.text("reason"), Snapshot: i.text("snapshot"), Mirrored: i.flag("mirrored"),
 		Load: int(i.number("load"))}
 	for _, u := range i.maps("unreadable") {
@@ -206,5 +208,5 @@ func MirrorOf(b *Batch, unreadable string) contract.Mirror {
 		Attempt: b.Attempt, Manifest: b.Manifest, FrozenAt: b.FrozenAt, UpdatedAt: b.UpdatedAt, Snapshot: b.Snapshot,
 		Objects: b.Objects, ObjectsRead: b.ObjectsRead, Unreadable: unreadable, Read: c["read"], Inserted: c["inserted"],
 		Updated: c["updated"], Deleted: c["deleted"], Unchanged: c["unchanged"], Superseded: c["superseded"], Stale: c["stale"],
-		Duplicate: c["duplicate"], Quarantined: c["quarantined"], Blocked: c["blocked"]}
+		Duplicate: c["duplicate"], Quarantined: c["quarantined"], Blocked: c["blocked"], Absent: b.Absent}
 }
