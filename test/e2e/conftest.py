@@ -37,8 +37,9 @@ def deployed(assemblies, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         shop = Shop(cloud, deployment, first, mended)
         shop.shorten_redelivery()
         yield shop
+        denials = cloud.denials
         deployment.destroy()
-    assert not cloud.denials, "\n".join(str(denial) for denial in cloud.denials)
+    assert not denials, "\n".join(str(denial) for denial in denials)
 
 
 @pytest.fixture
