@@ -4,7 +4,7 @@ import "github.com/strata-cdk/strata/constructs/dataset"
 
 var region = dataset.Spec{
 	Domain: "geo", Name: "region", Owner: "master-data", Doc: "One row per world region.",
-	Load: dataset.Append, Keys: []string{"r_regionkey"},
+	Load: dataset.CDC, Keys: []string{"r_regionkey"},
 	Columns: []dataset.Column{
 		{Name: "r_regionkey", Type: dataset.Bigint},
 		{Name: "r_name", Type: dataset.String, Required: true, Class: dataset.Public},
@@ -14,7 +14,7 @@ var region = dataset.Spec{
 
 var nation = dataset.Spec{
 	Domain: "geo", Name: "nation", Owner: "master-data", Doc: "One row per nation, with its region.",
-	Load: dataset.Append, Keys: []string{"n_nationkey"},
+	Load: dataset.CDC, Keys: []string{"n_nationkey"},
 	Columns: []dataset.Column{
 		{Name: "n_nationkey", Type: dataset.Bigint},
 		{Name: "n_name", Type: dataset.String, Required: true, Class: dataset.Public},

@@ -1,23 +1,16 @@
-// Command quickstart is a data lake for a trading company: eight TPC-H tables land as files, are checked and conformed,
-// and feed curated tables that answer the company's questions.
+// Command quickstart is a data lake for a trading company. Its ERP's tables are replicated from PostgreSQL, clicks of its
+// shop come as a stream, suppliers send files; curated tables answer the company's questions.
 package main
 
 import (
-	"embed"
-
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/strata-cdk/strata/constructs/dataset"
 	"github.com/strata-cdk/strata/constructs/ingestion"
 	"github.com/strata-cdk/strata/constructs/lake"
+	"github.com/strata-cdk/strata/examples/tpch"
 )
-
-//go:embed models/*/*.sql
-var models embed.FS
-
-//go:embed queries/*.sql
-var queries embed.FS
 
 func main() {
 	lake.Main(func(app awscdk.App) {
@@ -25,12 +18,16 @@ func main() {
 		lake.New(stack, "Lake", &lake.Props{
 			Name: "commerce",
 			Sources: lake.Sources{
-				"Shop":       ingestion.FileDrop{Datasets: []dataset.Spec{customer, orders, lineItem}},
-				"Purchasing": ingestion.FileDrop{Datasets: []dataset.Spec{part, supplier, partSupplier}},
-				"Reference":  ingestion.FileDrop{Datasets: []dataset.Spec{region, nation}},
+				"Erp": ingestion.Replication{
+					From:       erp(stack),
+					Datasets:   []dataset.Spec{region, nation, part, partSupplier, customer(app), orders, lineItem},
+					Generation: generation(app),
+				},
+				"Clicks":    ingestion.Stream{Datasets: []dataset.Spec{webEvents}},
+				"Suppliers": ingestion.FileDrop{Datasets: []dataset.Spec{supplier}},
 			},
-			Models:  models,
-			Queries: queries,
+			Models:  tpch.Models,
+			Queries: tpch.Queries,
 		})
 	})
 }

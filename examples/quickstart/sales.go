@@ -1,14 +1,18 @@
 package main
 
 import (
+	"slices"
 	"time"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/jsii-runtime-go"
 
 	"github.com/strata-cdk/strata/constructs/dataset"
 )
 
-var customer = dataset.Spec{
+var customers = dataset.Spec{
 	Domain: "sales", Name: "customer", Owner: "crm", Doc: "One row per customer.",
-	Load: dataset.Upsert, Keys: []string{"c_custkey"}, Sequence: "change_seq",
+	Load: dataset.CDC, Keys: []string{"c_custkey"},
 	Columns: []dataset.Column{
 		{Name: "c_custkey", Type: dataset.Bigint},
 		{Name: "c_name", Type: dataset.String, Required: true, Rules: dataset.Rules{dataset.Pattern(`^Customer#[0-9]{9}$`)}},
@@ -19,15 +23,24 @@ var customer = dataset.Spec{
 		{Name: "c_mktsegment", Type: dataset.String, Rules: dataset.Rules{
 			dataset.OneOf("AUTOMOBILE", "BUILDING", "FURNITURE", "HOUSEHOLD", "MACHINERY")}},
 		{Name: "c_comment", Type: dataset.String, Class: dataset.Personal, Protect: dataset.Drop},
-		{Name: "change_seq", Type: dataset.Bigint, Doc: "Position in the source's change log."},
 	},
 	Gate:      dataset.Gate{MaxQuarantinedShare: dataset.Share(0.10)},
 	Freshness: 15 * time.Minute,
 }
 
+// customer declares the column that the ERP has gained, as soon as somebody asks for it (cdk deploy -c tier=declared).
+// Until then the column stays in the raw zone and is reported.
+func customer(app awscdk.App) dataset.Spec {
+	spec := customers
+	if app.Node().TryGetContext(jsii.String("tier")) != nil {
+		spec.Columns = append(slices.Clone(spec.Columns), dataset.Column{Name: "c_tier", Type: dataset.String})
+	}
+	return spec
+}
+
 var orders = dataset.Spec{
 	Domain: "sales", Name: "orders", Owner: "order-desk", Doc: "One row per customer order.",
-	Load: dataset.Upsert, Keys: []string{"o_orderkey"}, Sequence: "change_seq",
+	Load: dataset.CDC, Keys: []string{"o_orderkey"},
 	Columns: []dataset.Column{
 		{Name: "o_orderkey", Type: dataset.Bigint},
 		{Name: "o_custkey", Type: dataset.Bigint, Required: true},
@@ -38,17 +51,14 @@ var orders = dataset.Spec{
 		{Name: "o_clerk", Type: dataset.String, Class: dataset.Personal, Protect: dataset.Hash},
 		{Name: "o_shippriority", Type: dataset.Int},
 		{Name: "o_comment", Type: dataset.String},
-		{Name: "change_seq", Type: dataset.Bigint, Doc: "Position in the source's change log."},
 	},
-	Rules:     dataset.Rules{dataset.UniqueKey()},
 	Gate:      dataset.Gate{MaxQuarantinedShare: dataset.Share(0.10)},
 	Freshness: 15 * time.Minute,
 }
 
 var lineItem = dataset.Spec{
-	Domain: "sales", Name: "lineitem", Owner: "order-desk", Doc: "One row per line of an order; a line never changes.",
-	Load: dataset.Append, Keys: []string{"l_orderkey", "l_linenumber"},
-	Format: dataset.Parquet{},
+	Domain: "sales", Name: "lineitem", Owner: "order-desk", Doc: "One row per line of an order.",
+	Load: dataset.CDC, Keys: []string{"l_orderkey", "l_linenumber"},
 	Columns: []dataset.Column{
 		{Name: "l_orderkey", Type: dataset.Bigint},
 		{Name: "l_partkey", Type: dataset.Bigint, Required: true},
@@ -67,7 +77,6 @@ var lineItem = dataset.Spec{
 		{Name: "l_shipmode", Type: dataset.String},
 		{Name: "l_comment", Type: dataset.String},
 	},
-	Rules:     dataset.Rules{dataset.UniqueKey()},
 	Gate:      dataset.Gate{MaxQuarantinedShare: dataset.Share(0.10)},
 	Freshness: 15 * time.Minute,
 }

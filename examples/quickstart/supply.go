@@ -8,8 +8,7 @@ import (
 
 var part = dataset.Spec{
 	Domain: "supply", Name: "part", Owner: "catalogue", Doc: "One row per part on offer.",
-	Load: dataset.Append, Keys: []string{"p_partkey"},
-	Format: dataset.Parquet{},
+	Load: dataset.CDC, Keys: []string{"p_partkey"},
 	Columns: []dataset.Column{
 		{Name: "p_partkey", Type: dataset.Bigint},
 		{Name: "p_name", Type: dataset.String, Required: true},
@@ -44,15 +43,13 @@ var supplier = dataset.Spec{
 
 var partSupplier = dataset.Spec{
 	Domain: "supply", Name: "partsupp", Owner: "purchasing", Doc: "One row per part and supplier: stock and cost.",
-	Load: dataset.Upsert, Keys: []string{"ps_partkey", "ps_suppkey"}, Sequence: "change_seq",
-	Format: dataset.Parquet{},
+	Load: dataset.CDC, Keys: []string{"ps_partkey", "ps_suppkey"},
 	Columns: []dataset.Column{
 		{Name: "ps_partkey", Type: dataset.Bigint},
 		{Name: "ps_suppkey", Type: dataset.Bigint},
 		{Name: "ps_availqty", Type: dataset.Int, Rules: dataset.Rules{dataset.Between(0, 9999)}},
 		{Name: "ps_supplycost", Type: dataset.Decimal(15, 2), Required: true, Rules: dataset.Rules{dataset.AtLeast("0.01")}},
 		{Name: "ps_comment", Type: dataset.String},
-		{Name: "change_seq", Type: dataset.Bigint, Doc: "Position in the source's change log."},
 	},
 	Gate:      dataset.Gate{MaxQuarantinedShare: dataset.Share(0.10)},
 	Freshness: 15 * time.Minute,

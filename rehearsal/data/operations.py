@@ -32,7 +32,7 @@ class Operations:
     connect: Callable[[], psycopg.Connection[Any]]
     tables: tuple[str, ...]
     _late: list[tuple[Row, list[Row]]] = field(default_factory=list)
-    _renumbered: int = 0
+    _renumbered: dict[int, int] = field(default_factory=dict)
 
     def load(self, scale: float, folder: Path) -> int:
         """Make and fill the tables; the number of rows. Every fiftieth order is held back, with its lines."""
@@ -75,6 +75,10 @@ class Operations:
     def _place(self, connection: psycopg.Connection[Any], rng: random.Random) -> None:
         """A new order with its lines."""
         order, lines = self._late.pop(rng.randrange(len(self._late)))
+        customer = order[1]
+        while customer in self._renumbered:
+            customer = self._renumbered[customer]
+        order = (order[0], customer, *order[2:])
         _insert(connection, "orders", [order])
         _insert(connection, "lineitem", lines)
 
@@ -102,8 +106,8 @@ class Operations:
     def _renumber(self, connection: psycopg.Connection[Any], rng: random.Random) -> None:
         """A customer gets another key, and so do its orders."""
         key, _ = _pick(connection, "customer", rng)
-        self._renumbered += 1
-        new = NEW_KEYS + self._renumbered
+        new = NEW_KEYS + len(self._renumbered) + 1
+        self._renumbered[key["c_custkey"]] = new
         connection.execute("UPDATE customer SET c_custkey = %s WHERE c_custkey = %s", [new, key["c_custkey"]])
         connection.execute("UPDATE orders SET o_custkey = %s WHERE o_custkey = %s", [new, key["c_custkey"]])
 

@@ -156,7 +156,7 @@ class Deployment:
         Raises LeftBehind if anything that came with or after the deployment still exists, or cannot be deleted.
         """
         deleted, retained, failed = [], [], []
-        made = [*self._orphans, *(record for records in self._records.values() for record in records.values())]
+        made = [*(record for records in self._records.values() for record in records.values()), *self._orphans]
         for record in reversed(made):
             try:
                 record.remove()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import hmac
 from collections import Counter
@@ -151,8 +152,13 @@ def cleaned(
     own = ["_batch_id", *CHANGE_COLUMNS] if dataset.load == "cdc" else ["_batch_id"]
     if columns != [*names, *own]:
         return [f"{dataset.id}: columns {', '.join(columns)}; expected {', '.join([*names, *own])}"]
-    have = Counter(tuple(row[n] for n in names) for row in rows if not row.get(DELETED))
+    have = Counter(tuple(_plain(row[n]) for n in names) for row in rows if not row.get(DELETED))
     return [f"{dataset.id}: {d}" for d in table_differences(have, due)]
+
+
+def _plain(value: Any) -> Any:
+    """A timestamp as the sender knows it: in UTC, without saying so."""
+    return value.astimezone(dt.UTC).replace(tzinfo=None) if isinstance(value, dt.datetime) else value
 
 
 def unchanged(before: dict[str, list[int]], after: dict[str, list[int]]) -> list[str]:

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from pyiceberg.table.snapshots import Operation
+
 from rehearsal.cloud import Cloud
 from rehearsal.deploy import Assembly, Deployment
 from rehearsal.scenario import athena
@@ -144,14 +146,16 @@ class Shop:
                     s3.delete_object(Bucket=bucket.physical_id, Key=version["Key"], VersionId=version["VersionId"])
 
     def main_snapshots(self, database: str, table: str) -> list[int]:
-        """Snapshot ids on the table's main branch, oldest first; empty when there is no table."""
+        """Snapshot ids on the table's main branch that changed rows, oldest first: compaction changes none. Empty when
+        there is no table."""
         catalog = self.lake.catalog()
         if not catalog.table_exists((database, table)):
             return []
         metadata = catalog.load_table((database, table)).metadata
-        parents = {s.snapshot_id: s.parent_snapshot_id for s in metadata.snapshots}
-        found, at = [], metadata.current_snapshot_id
+        snapshots = {s.snapshot_id: s for s in metadata.snapshots}
+        found, at = [], snapshots.get(metadata.current_snapshot_id)
         while at is not None:
-            found.append(at)
-            at = parents.get(at)
+            if at.summary is None or at.summary.operation != Operation.REPLACE:
+                found.append(at.snapshot_id)
+            at = snapshots.get(at.parent_snapshot_id)
         return found[::-1]

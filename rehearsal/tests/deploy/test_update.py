@@ -130,4 +130,4 @@ def test_what_cannot_be_removed_is_told_and_goes_with_the_stack(cloud: Cloud, mo
         done = made.update(assembly({"A": queue()}))
     assert [label.split(" ")[0] for label in done.left] == ["Test/C", "Test/B"]
     assert "in use" in done.left[0]
-    assert [label.split(" ")[0] for label in made.destroy().deleted] == ["Test/A", "Test/C", "Test/B"]
+    assert [label.split(" ")[0] for label in made.destroy().deleted] == ["Test/C", "Test/B", "Test/A"]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal.scenario import cli, rehearse
-from rehearsal.tests.scenario.test_load import QUICKSTART
+from rehearsal.tests.scenario.test_load import FILES_ONLY
 
 
 def test_help(capsys: pytest.CaptureFixture[str]) -> None:
@@ -28,7 +28,7 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
     ("app", "scenario", "said"),
     [
         ("nowhere", "missing.json", "missing.json: 1 problem\n  cannot be read"),
-        ("nowhere", str(QUICKSTART), "nowhere: no such folder"),
+        ("nowhere", str(FILES_ONLY), "nowhere: no such folder"),
     ],
 )
 def test_what_is_missing_is_said(

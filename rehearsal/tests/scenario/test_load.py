@@ -12,8 +12,9 @@ import pytest
 
 from rehearsal.scenario.load import SCHEMA, ScenarioError, load
 
-QUICKSTART = Path(__file__).parents[3] / "examples" / "quickstart" / "scenario.json"
-VALID = json.loads(QUICKSTART.read_text())
+EXAMPLES = Path(__file__).parents[3] / "examples"
+FILES_ONLY = EXAMPLES / "files-only" / "scenario.json"
+VALID = json.loads(FILES_ONLY.read_text())
 
 
 def problems(tmp_path: Path, scenario: Any) -> list[str]:
@@ -28,10 +29,11 @@ def test_the_schema_is_a_schema() -> None:
     jsonschema.Draft202012Validator.check_schema(json.loads(SCHEMA.read_text()))
 
 
-def test_the_quickstart_is_valid() -> None:
-    scenario = load(QUICKSTART)
-    assert [s.verb for s in scenario.steps].count("deliver") == 5
+@pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*/scenario.json")), ids=lambda file: file.parent.name)
+def test_the_examples_are_valid(file: Path) -> None:
+    scenario = load(file)
     assert scenario.argument("generate")["tool"] == "tpch"
+    assert [s.verb for s in scenario.steps].count("deliver") >= 3
 
 
 def test_all_problems_are_listed(tmp_path: Path) -> None:
