@@ -19,7 +19,7 @@ APP ?= examples/quickstart
 SCENARIO ?= $(APP)/scenario.json
 say = @printf '[%s] %s\n' "$$(date +%H:%M:%S)" "$(1)"
 
-.PHONY: help setup check lint go-test py-test e2e test soak bench demo lock clean
+.PHONY: help setup check lint go-test py-test e2e test soak bench demo files-only lock clean
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
@@ -81,7 +81,7 @@ e2e: setup
 	$(call say,test: end to end (kill anywhere$(,) twice is once$(,) poison and replay))
 	@$(PY) -m pytest -m "not soak" -v test/e2e
 
-test: lint go-test py-test e2e demo ## every check, the demo's own among them (aims at 30 minutes on 2 cores)
+test: lint go-test py-test e2e files-only demo ## every check, both examples among them
 
 soak: setup ## long random runs; SEED=n repeats one
 	@for folder in glue-scripts/tests rehearsal/tests; do $(PY) -m pytest -m soak -v -s $$folder || [ $$? = 5 ]; done  # 5: none there
@@ -93,6 +93,10 @@ bench: setup ## measurements beside a peer's way and a physical limit, into buil
 
 demo: setup ## rehearse examples/quickstart: land, refine, publish, query, compare; report in build/demo
 	@$(PY) -m rehearsal --app $(APP) --scenario $(SCENARIO) --out $(BUILD)/demo
+
+files-only: setup
+	$(call say,test: the example without a database and a stream)
+	@$(PY) -m rehearsal --app examples/files-only --scenario examples/files-only/scenario.json --out $(BUILD)/files-only
 
 lock: ## recompile requirements.lock, package-lock.json and jars.lock (needs uv on the path)
 	@uv pip compile --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate -q requirements.in -o requirements.lock
