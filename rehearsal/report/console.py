@@ -10,6 +10,7 @@ COUNTS = (
     ("read", "read"),
     ("inserted", "inserted"),
     ("updated", "updated"),
+    ("deleted", "deleted"),
     ("unchanged", "unchanged"),
     ("superseded", "superseded"),
     ("stale", "stale"),

@@ -20,6 +20,7 @@ def picture(report: dict[str, Any]) -> str:
             "read",
             "inserted",
             "updated",
+            "deleted",
             "unchanged",
             "superseded",
             "stale",
@@ -28,7 +29,7 @@ def picture(report: dict[str, Any]) -> str:
             "blocked",
         )
     }
-    stored = total["inserted"] + total["updated"]
+    stored = total["inserted"] + total["updated"] + total["deleted"]
     passed = total["unchanged"] + total["superseded"] + total["stale"] + total["duplicate"]
     models, queries = report["models"], report["queries"]
     equal = sum(q["equal"] for q in queries)
