@@ -86,6 +86,7 @@ test: lint go-test py-test e2e files-only demo ## every check, both examples amo
 soak: setup ## long random runs; SEED=n repeats one
 	@for folder in glue-scripts/tests rehearsal/tests; do $(PY) -m pytest -m soak -v -s $$folder || [ $$? = 5 ]; done  # 5: none there
 	@$(PY) -m pytest -m soak -v -s test/e2e
+	@$(PY) -m rehearsal --app $(APP) --scenario $(SCENARIO) --out $(BUILD)/demo-other --dms other
 
 bench: setup ## measurements beside a peer's way and a physical limit, into build/bench.json
 	@mkdir -p $(BUILD)

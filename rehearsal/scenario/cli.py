@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from rehearsal import dms
 from rehearsal.cloud.work import IdleTimeout, InternalErrors
 from rehearsal.data.tpch import DataError
 from rehearsal.deploy import DeployFailed, SynthFailed, TemplateRefused
@@ -18,7 +19,7 @@ from rehearsal.report import console, html
 from rehearsal.report.document import document
 from rehearsal.scenario.lake import NoLake
 from rehearsal.scenario.load import ScenarioError
-from rehearsal.scenario.rehearse import Options, rehearse
+from rehearsal.scenario.rehearse import USUAL, Options, rehearse
 from rehearsal.scenario.run import Refused
 
 FAILED, UNUSABLE, INTERRUPTED = 1, 2, 130
@@ -49,6 +50,13 @@ def parser() -> argparse.ArgumentParser:
         choices=("enforced", "recorded"),
         default="enforced",
         help="refuse what the deployed policies do not allow, or only record what roles use (default: %(default)s)",
+    )
+    made.add_argument(
+        "--dms",
+        choices=("usual", "other"),
+        default="usual",
+        help="how DMS behaves where no documentation says: one setting of each such switch, or the other one "
+        "(default: %(default)s)",
     )
     made.add_argument("--verbose", action="store_true", help="show the log of the stand-in")
     return made
@@ -88,7 +96,9 @@ def main(arguments: list[str] | None = None) -> int:
     say = Progress()
     try:
         held, enforced = keep if options.keep else None, options.roles == "enforced"
-        result = rehearse(Options(options.app, options.scenario, options.out, options.jobs, held, enforced), say)
+        unverified = dms.OTHER if options.dms == "other" else USUAL
+        wanted = Options(options.app, options.scenario, options.out, options.jobs, held, enforced, unverified)
+        result = rehearse(wanted, say)
     except MENDABLE as error:
         print(f"rehearsal: {error}", file=sys.stderr)
         return UNUSABLE

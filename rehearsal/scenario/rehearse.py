@@ -11,7 +11,7 @@ from typing import Any, Literal
 from rehearsal.cloud import services
 from rehearsal.cloud.cloud import Cloud
 from rehearsal.deploy import Assembly, Deployment, LeftBehind, NotExecuted, deploy, synthesise
-from rehearsal.dms import Database
+from rehearsal.dms import Database, Unverified
 from rehearsal.oracle.postgres import Oracle
 from rehearsal.scenario.checks import Check
 from rehearsal.scenario.judge import Verdict, judge
@@ -29,10 +29,13 @@ WINDOW_HERE = 3.0
 run faster by the same factor; a whole number keeps the functions' window, which is rounded up, equal to the delay."""
 
 
+USUAL = Unverified()
+
+
 @dataclass(frozen=True)
 class Options:
     """What to rehearse. keep: called before the lake is destroyed, to look around. enforce: whether calls that the
-    deployed policies do not allow are refused."""
+    deployed policies do not allow are refused. unverified: how DMS behaves where no documentation says."""
 
     app: Path
     scenario: Path
@@ -40,6 +43,7 @@ class Options:
     jobs: Literal["warm", "process"] = "warm"
     keep: Callable[[Cloud, Deployment], None] | None = None
     enforce: bool = True
+    unverified: Unverified = USUAL
 
 
 @dataclass
@@ -86,7 +90,7 @@ def rehearse(options: Options, say: Callable[[str], None]) -> Result:
                     enforce=options.enforce,
                 )
                 databases = {d.name: Database(d.name) for d in scenario.databases}
-                parts = services.install(cloud, *databases.values())
+                parts = services.install(cloud, *databases.values(), unverified=options.unverified)
                 cloud.start()
                 _tell_secrets(cloud, scenario, databases)
             live = Live(cloud, parts.dms, databases, workdir, say)
