@@ -177,7 +177,10 @@ class Lake:
         return catalog.load_table((database, table)).scan().count() if catalog.table_exists((database, table)) else 0
 
     def columns(self, database: str, table: str) -> list[str]:
-        return list(self.catalog().load_table((database, table)).schema().column_names)
+        """Columns of a table; none when it does not exist."""
+        catalog = self.catalog()
+        known = catalog.table_exists((database, table))
+        return list(catalog.load_table((database, table)).schema().column_names) if known else []
 
     def secret(self) -> bytes | None:
         """The key of hashed columns; None when no column is hashed."""

@@ -15,7 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from rehearsal.spark.settings import environment, launch_settings, session_settings, write_properties
+from rehearsal.spark.settings import (
+    S3A_CREDENTIALS,
+    environment,
+    launch_settings,
+    session_settings,
+    write_properties,
+)
 
 State = Literal["SUCCEEDED", "FAILED", "TIMEOUT", "STOPPED"]
 START_SECONDS = 120
@@ -188,7 +194,9 @@ class ProcessPerRun:
 
     def run(self, job: JobRun) -> Outcome:
         with self._slots:
-            write_properties(job.folder / "spark.conf", launch_settings(job.conf, job.endpoint, job.region, job.folder))
+            settings = launch_settings(job.conf, job.endpoint, job.region, job.folder)
+            settings[S3A_CREDENTIALS] = "com.amazonaws.auth.EnvironmentVariableCredentialsProvider"
+            write_properties(job.folder / "spark.conf", settings)
             paths = os.pathsep.join(job.paths)
             variables = {**environment(job.folder / "spark.conf"), **job.environment, "PYTHONPATH": paths}
             with (job.folder / "stdout").open("ab") as out, (job.folder / "stderr").open("ab") as err:

@@ -17,6 +17,8 @@ CORE_JARS = (
     "aws-java-sdk-bundle-1.12.262.jar",
 )
 REPOSITORY = Path(__file__).resolve().parents[2]
+S3A_CREDENTIALS = "spark.hadoop.fs.s3a.aws.credentials.provider"
+"""The setting that says where s3:// paths find their credentials."""
 
 
 class MissingJars(RuntimeError):
@@ -80,7 +82,7 @@ def launch_settings(conf: Mapping[str, str], endpoint: str, region: str, folder:
         "spark.hadoop.fs.s3a.path.style.access": "true",
         "spark.hadoop.fs.s3a.connection.ssl.enabled": "false",
         # Reads the system properties at every request, so that a shared worker acts under the role of the run.
-        "spark.hadoop.fs.s3a.aws.credentials.provider": "com.amazonaws.auth.SystemPropertiesCredentialsProvider",
+        S3A_CREDENTIALS: "com.amazonaws.auth.SystemPropertiesCredentialsProvider",
         "spark.hadoop.fs.s3a.attempts.maximum": "3",
         "spark.hadoop.fs.s3a.retry.limit": "3",
         "spark.hadoop.fs.s3a.fast.upload.buffer": "bytebuffer",

@@ -403,10 +403,14 @@ def test_one_process_per_run(tmp_path: Path) -> None:
             spark.sql("CREATE DATABASE IF NOT EXISTS glue_catalog.own")
             spark.sql("CREATE TABLE glue_catalog.own.t USING iceberg AS SELECT 1 n")
             print("COUNT", spark.table("glue_catalog.own.t").count())
+            path = f"s3://{sys.argv[sys.argv.index('--bucket') + 1]}/numbers"
+            spark.range(3).write.parquet(path)
+            print("ROWS", spark.read.parquet(path).count())
             raise ValueError("at the end")
         """
-        run = glue.run(glue.job(script))
+        run = glue.run(glue.job(script), bucket=glue.bucket())
         assert "COUNT 1" in glue.output(run)
+        assert "ROWS 3" in glue.output(run)
         assert (run["JobRunState"], run["ErrorMessage"]) == ("FAILED", "ValueError: at the end")
         bucket, job = glue.bucket(), glue.job(WRITER)
         cloud.faults.kill_process(Match(kind="job", name=job, action="PutObject"), nth=1, when="after")
