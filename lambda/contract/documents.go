@@ -45,11 +45,13 @@ type RunBatch struct {
 	Force    bool   `json:"force"`
 }
 
-// ExecutionInput is the state machine's input.
+// ExecutionInput is the state machine's input. StartedAt tells the run from one of the same name before the ledger was
+// restored to an earlier time: Step Functions keeps names for 90 days.
 type ExecutionInput struct {
-	Run     string `json:"run"`
-	Attempt int    `json:"attempt"`
-	RunURI  string `json:"run_uri"`
+	Run       string `json:"run"`
+	Attempt   int    `json:"attempt"`
+	RunURI    string `json:"run_uri"`
+	StartedAt string `json:"started_at"`
 }
 
 // Mirror is the flat batch record that Athena reads. Unreadable is the JSON text of the ledger's list, or empty.

@@ -48,9 +48,9 @@ func (inv *invocation) publish(ctx context.Context) error {
 }
 
 // commit records a run of the group's batches and gives it the leases, in one transaction, then starts it. The first
-// attempt number that is free is used: names of executions stay taken.
+// attempt number that is free is used: names of executions stay taken, by runs that a restored ledger has forgotten too.
 func (inv *invocation) commit(ctx context.Context, group []*claimed, also ...ledger.Write) error {
-	for range passes {
+	for pass := 0; pass < passes; {
 		r, writes, err := inv.plan(ctx, group)
 		if err != nil {
 			return err
@@ -74,6 +74,9 @@ func (inv *invocation) commit(ctx context.Context, group []*claimed, also ...led
 			if err := inv.abandon(ctx, r); err != nil {
 				return err
 			}
+			if also = nil; !inv.short() { // the other writes are done
+				continue
+			}
 		case !refused:
 			return fmt.Errorf("record run %s: %w", r.Name(), err)
 		case failed[0] == 0: // another invocation has taken this attempt's number
@@ -82,6 +85,7 @@ func (inv *invocation) commit(ctx context.Context, group []*claimed, also ...led
 				return nil
 			}
 		}
+		pass++
 	}
 	return fmt.Errorf("no run of %d datasets could be recorded in %d tries; the next sweep takes them on", len(group), passes)
 }
@@ -146,11 +150,19 @@ func (inv *invocation) launch(ctx context.Context, r *ledger.Run) (taken bool, e
 	if err := inv.Artifacts.CreateJSON(ctx, contract.RunListKey(r.ID, r.Attempt), list); err != nil {
 		return false, err
 	}
-	input, err := json.Marshal(contract.ExecutionInput{Run: r.ID, Attempt: r.Attempt, RunURI: r.RunURI})
+	input, err := input(r)
 	if err != nil {
-		return false, fmt.Errorf("render the input of run %s: %w", r.Name(), err)
+		return false, err
 	}
-	return inv.Executions.Start(ctx, r.Name(), string(input))
+	return inv.Executions.Start(ctx, r.Name(), input)
+}
+
+func input(r *ledger.Run) (string, error) {
+	text, err := json.Marshal(contract.ExecutionInput{Run: r.ID, Attempt: r.Attempt, RunURI: r.RunURI, StartedAt: r.StartedAt})
+	if err != nil {
+		return "", fmt.Errorf("render the input of run %s: %w", r.Name(), err)
+	}
+	return string(text), nil
 }
 
 // abandon ends a run whose execution name is in other use and takes its leases back under the invocation's claim.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sfntypes "github.com/aws/aws-sdk-go-v2/service/sfn/types"
@@ -98,6 +99,39 @@ func TestExecutionNameOfAnotherInput(t *testing.T) {
 	}
 	p.quiet()
 	p.settled(asSet(orders("a.csv")))
+}
+
+// A ledger restored to an earlier time knows nothing of executions whose names its runs would bear: they are no runs of
+// its own, however many they are, and use up no attempt of a publish.
+func TestExecutionsOfAForgottenLedger(t *testing.T) {
+	forgotten := newWorld(t, "sales.orders")
+	for range 2 * maxAttempts {
+		forgotten.clock = forgotten.clock.Add(time.Minute)
+		forgotten.ask(`{"action": "publish"}`)
+		newPipeline(forgotten).quiet()
+	}
+	started := len(forgotten.machine.started)
+	if started < 2*maxAttempts {
+		t.Fatalf("only %d executions to forget", started)
+	}
+
+	w := newWorld(t, "sales.orders")
+	for name, x := range forgotten.machine.executions {
+		x.input = strings.ReplaceAll(x.input, forgotten.bucket, w.bucket)
+		w.machine.executions[name] = x
+	}
+	w.clock = forgotten.clock.Add(time.Minute)
+	answer := w.ask(`{"action": "publish"}`)
+	if want := contract.ExecutionName(contract.RunID(nil), started+1); len(answer.Runs) != 1 || answer.Runs[0].Run != want {
+		t.Fatalf("runs = %+v, want %s", answer.Runs, want)
+	}
+	if mark, err := w.table.PublishWanted(t.Context()); err != nil || mark.Attempt != 1 {
+		t.Errorf("publish mark = %+v, %v", mark, err)
+	}
+	newPipeline(w).quiet()
+	if mark, err := w.table.PublishWanted(t.Context()); err != nil || mark.N != 0 {
+		t.Errorf("publish mark = %+v, %v after the run", mark, err)
+	}
 }
 
 // An expired lease does not pass on while its run is executing, and does once the execution has ended.
