@@ -19,7 +19,7 @@ APP ?= examples/quickstart
 SCENARIO ?= $(APP)/scenario.json
 say = @printf '[%s] %s\n' "$$(date +%H:%M:%S)" "$(1)"
 
-.PHONY: help setup check lint go-test py-test e2e test soak bench demo files-only lock clean
+.PHONY: help setup check lint go-test py-test e2e test soak bench demo files-only lock clean lane-go-and-examples lane-python-and-e2e
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
@@ -81,7 +81,20 @@ e2e: setup
 	$(call say,test: end to end (kill anywhere$(,) twice is once$(,) poison and replay))
 	@$(PY) -m pytest -m "not soak" -v test/e2e
 
-test: lint go-test py-test e2e files-only demo ## every check, both examples among them
+# The two lanes wait more than they compute, each for other things. The log of each is in build/test.
+LANES := go-and-examples python-and-e2e
+test: setup ## every check, both examples among them, in two lanes side by side (build/test/*.log)
+	$(call say,test: every check$(,) in two lanes)
+	@mkdir -p $(BUILD)/test
+	@$(MAKE) --no-print-directory -j2 -k $(LANES:%=lane-%)
+	$(call say,test: every check passed)
+
+lane-go-and-examples: TARGETS := lint go-test files-only demo
+lane-python-and-e2e: TARGETS := py-test e2e
+$(LANES:%=lane-%): lane-%:
+	@$(MAKE) --no-print-directory -j1 -S $(TARGETS) 2>&1 | tee $(BUILD)/test/$*.log | \
+		sed -u -e '/resetting jobserver mode/d' -e 's/^/[$*] /' || \
+		{ printf '\n%s failed: build/test/%s.log\n' $* $* >&2; exit 1; }
 
 soak: setup ## long random runs; SEED=n repeats one
 	@for folder in glue-scripts/tests rehearsal/tests; do $(PY) -m pytest -m soak -v -s $$folder || [ $$? = 5 ]; done  # 5: none there
