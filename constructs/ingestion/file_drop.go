@@ -23,7 +23,8 @@ import (
 // A FileDrop is a plain value: nothing exists until a lake (or NewFileDrop) takes it. A further dataset costs no
 // resource and no line of a policy.
 type FileDrop struct {
-	// Datasets are the datasets whose files land here. At least one.
+	// Datasets are the datasets whose files land here, of load Append or Upsert: files keep no order of changes across
+	// objects, which CDC needs. At least one.
 	Datasets []dataset.Spec
 	// Senders may write objects under the source's prefix, encrypted under the raw zone's key; they can neither list,
 	// read nor delete.
@@ -52,7 +53,12 @@ func (f FileDrop) Validate() error {
 		l.Add("Datasets", "is empty", nil, "at least one dataset whose files land here")
 	}
 	for i, s := range f.Datasets {
-		l.Under(check.Index("Datasets", i), s.Validate())
+		path := check.Index("Datasets", i)
+		l.Under(path, s.Validate())
+		if s.Load == dataset.CDC {
+			l.Add(check.Join(path, "Load"), "is not for files, which belong to no load and keep no order of changes", s.Load,
+				"Append, or Upsert with a Sequence; ingestion.Replication delivers CDC")
+		}
 	}
 	for i, s := range f.Senders {
 		if s == nil {

@@ -1,13 +1,11 @@
 package ingestion
 
 import (
-	"fmt"
 	"maps"
 	"strconv"
 	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/jsii-runtime-go"
 
@@ -66,33 +64,6 @@ func (d *DatabaseReplication) allow(arns []string, conditions *map[string]*map[s
 	awsiam.Grant_AddToPrincipal(&awsiam.GrantOnPrincipalOptions{
 		Grantee: d.controller, Actions: jsii.Strings(actions...), ResourceArns: jsii.Strings(arns...), Conditions: conditions,
 	})
-}
-
-// watch alarms on what the controller counts and on the lag that DMS measures.
-func (d *DatabaseReplication) watch() {
-	lake := map[string]*string{contract.LakeDimension: jsii.String(d.props.Manifest.Manifest().Lake)}
-	for _, m := range []struct{ name, doc string }{
-		{contract.ReplicationStopped, "A replication that should run does not; it is started again by itself, ever more rarely: see the runbook."},
-		{contract.ReplicationErrors, "A replication has failed: the function's log and the ledger say why."},
-		{contract.ReplicationTableErrors, "A table is not replicated any more: mend its cause, then raise Generation, which loads every table anew."},
-		{contract.UnexpectedLoads, "Files of a full load have come that belong to no known load; they are not merged: raise Generation."},
-	} {
-		d.props.Alarms.Watch(d, m.name, &awscloudwatch.AlarmProps{AlarmDescription: jsii.String(m.doc),
-			Metric: awscloudwatch.NewMetric(&awscloudwatch.MetricProps{Namespace: jsii.String(contract.MetricNamespace), MetricName: jsii.String(m.name),
-				DimensionsMap: &lake, Statistic: jsii.String("Sum"), Period: awscdk.Duration_Minutes(jsii.Number(5))})})
-	}
-	if d.props.mode() == LoadOnly {
-		return
-	}
-	limit := or(d.props.MaxLatency, defaultMaxLatency)
-	of := map[string]*string{"ReplicationConfigId": jsii.String(*awscdk.Stack_Of(d).Account() + ":" + d.name(d.props.generation()))}
-	for _, m := range []struct{ id, done string }{{"CDCLatencySource", "read from the database"}, {"CDCLatencyTarget", "written to the raw zone"}} {
-		d.props.Alarms.Watch(d, m.id, &awscloudwatch.AlarmProps{
-			AlarmDescription: jsii.String(fmt.Sprintf("Changes are %s more than %v late.", m.done, limit)),
-			Threshold:        seconds(limit), EvaluationPeriods: jsii.Number(3),
-			Metric: awscloudwatch.NewMetric(&awscloudwatch.MetricProps{Namespace: jsii.String("AWS/DMS"), MetricName: jsii.String(m.id),
-				DimensionsMap: &of, Statistic: jsii.String("Maximum"), Period: awscdk.Duration_Minutes(jsii.Number(5))})})
-	}
 }
 
 // newOutputs tells operators how to see, to pause and to resume.

@@ -168,7 +168,8 @@ func TestReplicationResources(t *testing.T) {
 	if outputs := cdktest.JSON(tpl["Outputs"]); alarms != 6 || !strings.Contains(outputs, `{\"action\":\"stop\"}`) {
 		t.Errorf("%d alarms, outputs %s", alarms, outputs)
 	}
-	if lag := cdktest.JSON(tpl.Named(t, "AWS::CloudWatch::Alarm", "ErpCDCLatencyTarget").Properties()); !strings.Contains(lag, ":"+name) || !strings.Contains(lag, "ReplicationConfigId") || !strings.Contains(lag, `"Threshold": 900`) {
+	if lag := cdktest.JSON(tpl.Named(t, "AWS::CloudWatch::Alarm", "ErpCDCLatencyTarget").Properties()); !strings.Contains(lag, ":"+name) || !strings.Contains(lag, "ReplicationConfigId") || !strings.Contains(lag, `"Threshold": 900`) ||
+		!strings.Contains(lag, `"TreatMissingData": "missing"`) {
 		t.Errorf("the alarm on the lag: %s", lag)
 	}
 }
