@@ -74,8 +74,8 @@ class Capture:
 
     @property
     def pending(self) -> int:
-        """Rows in no file yet, and files that have not been put."""
-        return sum(len(batch.changes) for batch in self._batches) + self._target.waiting
+        """Rows in no file yet, and files that are still to be put without anybody's doing."""
+        return sum(len(batch.changes) for batch in self._batches) + self._target.under_way
 
     def take(self, position: int, message: Message) -> None:
         """One message of the stream. TRUNCATE is passed over: DMS does not capture it from PostgreSQL."""

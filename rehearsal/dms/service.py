@@ -145,13 +145,18 @@ class Dms:
         """Restart the engine under a running replication: the last batch is delivered again."""
         self._task(arn).control.interrupt()
 
-    def delay_files(self, arn: str, seconds: float, seed: int = 0) -> None:
-        """From now on each change file is put up to `seconds` late, drawn from `seed`, so that files arrive out of
-        order; 0 ends it, and files still kept back are put then."""
-        target = self.find(arn).target
-        if target is None:
-            raise RuntimeError(f"delay_files: {arn} has not been started")
-        target.delay(Delay(seconds, seed) if seconds else None)
+    def delay_files(self, arn: str, seconds: float, seed: int = 0, held: float = 0.0) -> None:
+        """From now on each change file is put up to `seconds` late, and a share `held` (0 to 1) of them not before
+        `let_go`, drawn from `seed`, so that files arrive out of order; 0 ends it, and delayed files are put then."""
+        self._target(arn).delay(Delay(seconds, seed, held) if seconds or held else None)
+
+    def let_go(self, arn: str) -> None:
+        """Put the files that are held."""
+        self._target(arn).let_go()
+
+    def under_way(self, arn: str) -> str:
+        """What is committed at the source and not delivered, in words, held files aside; empty if there is nothing."""
+        return self._task(arn).waiting()
 
     def drop_slot(self, arn: str) -> None:
         """Drop the replication's slot at the source, as an operator of the database may."""
@@ -159,6 +164,12 @@ class Dms:
         for database in self._databases:
             with database.admin() as admin:
                 drop_slot(admin, slot)
+
+    def _target(self, arn: str) -> Target:
+        target = self.find(arn).target
+        if target is None:
+            raise RuntimeError(f"{arn} has not been started")
+        return target
 
     def _task(self, arn: str) -> Task:
         task = self.find(arn).task

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import random
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,11 +22,12 @@ ClientOf = Callable[[str, str], Any]
 
 @dataclass(frozen=True)
 class Delay:
-    """A planned disturbance of delivery: each file is put up to `seconds` late (drawn from `seed`), so that files
-    arrive in another order than they were made in."""
+    """A planned disturbance of delivery, drawn from `seed`: each file is put up to `seconds` late, and a share `held`
+    (0 to 1) of them not before they are let go, so that files arrive in another order than they were made in."""
 
     seconds: float
     seed: int
+    held: float = 0.0
 
 
 @dataclass(order=True)
@@ -45,6 +48,7 @@ class Target:
         self._waiting: list[_Waiting] = []
         self._numbers = itertools.count()
         self._delay: tuple[Delay, random.Random] | None = None
+        self._let_go = False
         self.written = 0
 
     def check(self) -> None:
@@ -53,6 +57,10 @@ class Target:
 
     def delay(self, delay: Delay | None) -> None:
         self._delay = None if delay is None else (delay, random.Random(delay.seed))
+
+    def let_go(self) -> None:
+        """Put at the next release what is held."""
+        self._let_go = True
 
     def folder(self, schema: str, table: str) -> str:
         return f"{self._folder}{schema}/{table}/"
@@ -79,20 +87,30 @@ class Target:
             self._put(key, body)
         else:
             delay, chance = self._delay
-            due = time.monotonic() + chance.uniform(0, delay.seconds)
+            held = chance.random() < delay.held
+            due = math.inf if held else time.monotonic() + chance.uniform(0, delay.seconds)
             heapq.heappush(self._waiting, _Waiting(due, next(self._numbers), key, body))
 
     def release(self, everything: bool = False) -> None:
-        """Put the files whose delay is over; all of them once delays have ended."""
-        everything = everything or self._delay is None
-        while self._waiting and (everything or self._waiting[0].due <= time.monotonic()):
-            waiting = heapq.heappop(self._waiting)
-            self._put(waiting.key, waiting.body)
+        """Put the files whose delay is over, and all that are not held once delays have ended."""
+        let_go = self._let_go
+        while self._waiting and (everything or let_go or self._waiting[0].due <= self._now()):
+            self._put(self._waiting[0].key, self._waiting[0].body)
+            heapq.heappop(self._waiting)  # only now: what is being put is under way
+        self._let_go = self._let_go and not let_go
+
+    def _now(self) -> float:
+        return time.monotonic() if self._delay else sys.float_info.max
 
     @property
     def waiting(self) -> int:
         """How many files are kept back."""
         return len(self._waiting)
+
+    @property
+    def under_way(self) -> int:
+        """How many files are kept back that come by themselves: without those held."""
+        return sum(waiting.due < math.inf or self._let_go for waiting in list(self._waiting))
 
     def forget_waiting(self) -> None:
         """What a crash does to files that were not put yet: the changes in them are read again."""

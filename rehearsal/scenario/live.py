@@ -27,6 +27,7 @@ from rehearsal.dms import Database, Dms
 from rehearsal.scenario.lake import Lake
 
 STOP_SECONDS = 60
+DELIVERY_SECONDS = 60
 PUT_RECORDS = 400
 """Records of one PutRecordBatch; the service takes 500."""
 
@@ -76,9 +77,20 @@ class Live:
         for arn in running:
             if spec.get("restart"):
                 self.dms.interrupt(arn)
-            if "delay_seconds" in spec:
-                self.dms.delay_files(arn, spec["delay_seconds"], spec.get("seed", 0))
+            if spec.keys() & {"delay_seconds", "held"}:
+                self._delivered(arn)
+                self.dms.delay_files(arn, spec.get("delay_seconds", 0), spec.get("seed", 0), spec.get("held", 0))
+            if spec.get("let_go"):
+                self.dms.let_go(arn)
         self.say(f"disturbed {len(running)} replications: " + ", ".join(f"{k} {v}" for k, v in spec.items()))
+
+    def _delivered(self, arn: str) -> None:
+        """Wait until what was committed so far is in files: a disturbance begins with what comes after it."""
+        deadline = time.monotonic() + DELIVERY_SECONDS
+        while what := self.dms.under_way(arn):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"disturb: {arn} does not deliver within {DELIVERY_SECONDS} s: {what}")
+            time.sleep(0.05)
 
     def stop(self) -> None:
         """Stop every replication, as an operator does before the stack is deleted: a running one cannot be."""

@@ -171,6 +171,34 @@ def test_files_can_arrive_late_and_out_of_order(model: Model) -> None:
     assert sorted(ids(replicating.changed("la"))) == list(range(4, 10))
 
 
+def test_held_files_come_when_they_are_let_go(model: Model) -> None:
+    replicating = running(model, "hf")
+    model.dms.delay_files(replicating.arn, 0, held=1)
+    model.execute("INSERT INTO hf VALUES (4, 0)")
+    replicating.settle()
+    model.dms.delay_files(replicating.arn, 0)
+    model.execute("INSERT INTO hf VALUES (5, 0)")
+    replicating.settle()
+    assert ids(replicating.changed("hf")) == [5]
+    model.dms.let_go(replicating.arn)
+    replicating.settle()
+    first, second = [name for name in replicating.put("hf") if not name.startswith("LOAD")]
+    assert second < first and sorted(ids(replicating.changed("hf"))) == [4, 5], "the older file comes later"
+
+
+def test_a_restart_reads_held_changes_again(model: Model) -> None:
+    replicating = running(model, "hr")
+    model.dms.delay_files(replicating.arn, 0, seed=3, held=0.5)
+    for number in range(4, 14):
+        model.execute(f"INSERT INTO hr VALUES ({number}, 0)")
+        wait_for(lambda want=number - 3: replicating.tables()["hr"]["Inserts"] == want)
+    replicating.settle()
+    assert 0 < len(replicating.changed("hr")) < 10
+    model.dms.delay_files(replicating.arn, 0)
+    model.dms.interrupt(replicating.arn)
+    wait_for(lambda: set(ids(replicating.changed("hr"))) == set(range(4, 14)))
+
+
 def test_wrong_credentials_fail_the_connection_test(model: Model) -> None:
     model.execute("CREATE TABLE IF NOT EXISTS wc (id int PRIMARY KEY)")
     secrets = model.cloud.client("secretsmanager")
