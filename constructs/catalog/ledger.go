@@ -33,7 +33,7 @@ const (
 	Reconcile LedgerRole = "reconcile"
 	// Replication completes full loads and remembers what it saw of a replication.
 	Replication LedgerRole = "replication"
-	// Redeliver records which failed deliveries are back in their stream.
+	// Redeliver records which failed deliveries, and records without a folder, are back in their stream.
 	Redeliver LedgerRole = "redeliver"
 	// Job brings the batches of a run to their outcome and renews its leases, or publishes models.
 	Job LedgerRole = "job"

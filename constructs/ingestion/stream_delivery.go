@@ -202,14 +202,14 @@ func seconds(d time.Duration) *float64 { return jsii.Number(float64(d / time.Sec
 func (d *DeliveryStream) newRedeliver() {
 	d.redeliver = handler.New(d, "Redeliver", handler.Props{
 		Name:        "redeliver",
-		Description: "Puts the records of failed deliveries back into the stream",
+		Description: "Puts the records of failed deliveries, and of names without a folder, back into the stream",
 		Environment: map[string]string{
 			contract.Lake: d.props.Lake, contract.LedgerTable: d.props.Ledger.TableName(), contract.RawBucket: d.props.Raw.BucketName(),
 			contract.DeliveryStream: d.StreamName(), contract.ErrorsPrefix: d.errors,
 		},
 		Timeout: redeliverTimeout, Memory: 512, LogGroup: d.logGroup("RedeliverLog"),
 	})
-	d.props.Raw.GrantReadVersions(d.redeliver, d.errors)
+	d.props.Raw.GrantReadVersions(d.redeliver, d.errors, contract.UnroutedFolder(d.folder))
 	d.props.Ledger.Grant(d.redeliver, catalog.Redeliver)
 	awsiam.Grant_AddToPrincipal(&awsiam.GrantOnPrincipalOptions{
 		Grantee: d.redeliver, Actions: jsii.Strings("firehose:PutRecordBatch"), ResourceArns: &[]*string{d.stream.AttrArn()},
@@ -250,7 +250,7 @@ func (d *DeliveryStream) newOutputs() {
 		awscdk.NewCfnOutput(d, jsii.String(id), &awscdk.CfnOutputProps{Description: jsii.String(doc), Value: jsii.String(value)})
 	}
 	output("StreamName", "Firehose stream into which producers put records", d.StreamName())
-	output("RedeliverCommand", "Puts back into the stream what could not be delivered; one object alone: key, version",
+	output("RedeliverCommand", "Puts back into the stream what could not be delivered; others: prefix, or key and version",
 		handler.InvokeCommand(*d.redeliver.FunctionName(), `{"action":"`+contract.ActionRedeliver+`"}`))
 }
 
@@ -263,7 +263,7 @@ func (d *DeliveryStream) GrantPut(producer awsiam.IGrantable) awsiam.Grant {
 	})
 }
 
-// GrantRedeliver lets grantee put the records of failed deliveries back.
+// GrantRedeliver lets grantee put the records of failed deliveries, and of names without a folder, back.
 func (d *DeliveryStream) GrantRedeliver(grantee awsiam.IGrantable) awsiam.Grant {
 	return awsiam.Grant_AddToPrincipal(&awsiam.GrantOnPrincipalOptions{
 		Grantee: grantee, Actions: jsii.Strings("lambda:InvokeFunction"), ResourceArns: &[]*string{d.redeliver.FunctionArn()},

@@ -114,8 +114,8 @@ func TestStreamPolicies(t *testing.T) {
 			"Allow kms:Decrypt kms:DescribeKey kms:Encrypt kms:GenerateDataKey kms:ReEncryptFrom kms:ReEncryptTo on arn:aws:kms:eu-west-1:111122223333:key/ledger",
 			"Allow kms:Decrypt on arn:aws:kms:eu-west-1:111122223333:key/raw",
 			"Allow logs:CreateLogStream logs:PutLogEvents on ${WebClicksRedeliverLog.Arn}",
-			"Allow s3:GetObject s3:GetObjectVersion on arn:${AWS::Partition}:s3:::raw/web-clicks-errors/*",
-			"Allow s3:ListBucket s3:ListBucketVersions on arn:${AWS::Partition}:s3:::raw if s3:prefix StringLike web-clicks-errors/*",
+			"Allow s3:GetObject s3:GetObjectVersion on arn:${AWS::Partition}:s3:::raw/web-clicks-errors/* arn:${AWS::Partition}:s3:::raw/web-clicks/_unrouted/*",
+			"Allow s3:ListBucket s3:ListBucketVersions on arn:${AWS::Partition}:s3:::raw if s3:prefix StringLike web-clicks-errors/* web-clicks/_unrouted/*",
 		},
 		"ShopDefaultPolicy": {"Allow firehose:PutRecord firehose:PutRecordBatch on ${WebClicksStream.Arn}"},
 	} {

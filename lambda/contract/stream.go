@@ -1,5 +1,7 @@
 package contract
 
+import "strings"
+
 // Environment variables of a delivery stream's functions.
 const (
 	// RoutingVariable holds a Routing as JSON.
@@ -32,7 +34,14 @@ const MaxRecordBytes = 1000 * 1024
 // clicks/ gives clicks-errors/.
 func ErrorsFolder(folder string) string { return folder[:len(folder)-1] + "-errors/" }
 
-// ActionRedeliver puts the records of failed deliveries back into the stream.
+// UnroutedFolder is where the records of a source land whose names get no folder of their own: clicks/ gives
+// clicks/_unrouted/.
+func UnroutedFolder(folder string) string { return folder + UnroutedName + "/" }
+
+// FolderOfErrors is the source's folder beside which ErrorsFolder lies: clicks-errors/ gives clicks/.
+func FolderOfErrors(folder string) string { return strings.TrimSuffix(folder, "-errors/") + "/" }
+
+// ActionRedeliver puts the records of failed deliveries, or of names without a folder, back into the stream.
 const ActionRedeliver = "redeliver"
 
 // FailedDeliveries counts objects of records that a delivery service could not deliver.

@@ -1,4 +1,5 @@
-// Command redeliver puts the records of failed deliveries back into their stream.
+// Command redeliver puts records back into their stream: those of failed deliveries, and those without a folder of their
+// own.
 package main
 
 import (
@@ -21,7 +22,8 @@ func main() {
 	handler := &redeliver.Handler{
 		Bucket:   vars[contract.RawBucket],
 		Stream:   vars[contract.DeliveryStream],
-		Prefix:   vars[contract.ErrorsPrefix],
+		Errors:   vars[contract.ErrorsPrefix],
+		Unrouted: contract.UnroutedFolder(contract.FolderOfErrors(vars[contract.ErrorsPrefix])),
 		Ledger:   &ledger.Table{Client: dynamodb.NewFromConfig(cfg), Name: vars[contract.LedgerTable]},
 		S3:       s3.NewFromConfig(cfg),
 		Firehose: &producer.Producer{Client: firehose.NewFromConfig(cfg)},

@@ -109,10 +109,11 @@ def _few(findings: list[str], limit: int = 10) -> tuple[str, ...]:
 
 def object_sets(records: list[dict[str, Any]]) -> dict[str, set[tuple[str, str]]]:
     """(key, version) of the ledger's objects by what became of them; `claimed` counts as readable, `redelivered` as
-    failed: objects of records that could not be delivered."""
+    what the object was before its records were put back: failed or unroutable."""
     sets: dict[str, set[tuple[str, str]]] = {kind: set() for kind in KINDS}
     for record in records:
-        state = {"claimed": "readable", "redelivered": "failed"}.get(record["state"], record["state"])
+        before = record["pk"].removeprefix("inbox#!")
+        state = {"claimed": "readable", "redelivered": before}.get(record["state"], record["state"])
         sets.setdefault(state, set()).add((record["key"], record["version"]))
     return sets
 

@@ -32,7 +32,8 @@ func (s *stream) Put(_ context.Context, name string, records [][]byte) error {
 	return s.err
 }
 
-// What a delivery stream could not deliver is noticed once as such, starts nothing, and is put back once.
+// What a delivery stream could not deliver, or gave no folder of its own, is noticed once as such, starts nothing, and is
+// put back once.
 func TestFailedDeliveries(t *testing.T) {
 	w := newWorld(t, "sales.orders")
 	bucket := fmt.Sprintf("raw-%d", worlds)
@@ -48,6 +49,9 @@ func TestFailedDeliveries(t *testing.T) {
 		_, err = objects.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: strings.NewReader(text)})
 		must(t, err)
 	}
+	unrouted := "files/_unrouted/_unrouted/ingest_date=2026-01-31/c"
+	_, err = objects.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &unrouted, Body: strings.NewReader("z\n")})
+	must(t, err)
 	pass := func(want reconcile.Summary) (bodies []string) {
 		t.Helper()
 		o := &outside{perPage: 10}
@@ -59,7 +63,7 @@ func TestFailedDeliveries(t *testing.T) {
 	}
 	notice := w.notice(&gate{})
 	notice.Bucket = bucket
-	bodies := pass(reconcile.Summary{Listed: 2, Missing: 2, Complete: true})
+	bodies := pass(reconcile.Summary{Listed: 3, Missing: 3, Complete: true})
 	for range 2 {
 		var records []events.SQSMessage
 		for i, body := range bodies {
@@ -70,8 +74,8 @@ func TestFailedDeliveries(t *testing.T) {
 			t.Fatalf("notice refuses: %v, %v", answer, err)
 		}
 	}
-	pass(reconcile.Summary{Listed: 2, Known: 2, Complete: true})
-	if n := strings.Count(w.emitted.String(), `"FailedDeliveries":2`); n != 1 {
+	pass(reconcile.Summary{Listed: 3, Known: 3, Complete: true})
+	if n := strings.Count(w.emitted.String(), `"FailedDeliveries":2`); n != 1 || !strings.Contains(w.emitted.String(), `"UnroutableObjects":1`) {
 		t.Errorf("counted %d times: %s", n, w.emitted)
 	}
 	if runs := w.ask(`{"action": "drain"}`).Runs; len(runs) != 0 {
@@ -79,7 +83,7 @@ func TestFailedDeliveries(t *testing.T) {
 	}
 
 	s := &stream{err: errors.New("throttled")}
-	h := &redeliver.Handler{Bucket: bucket, Stream: "clicks", Prefix: "files-errors/", Ledger: w.table, S3: objects, Firehose: s,
+	h := &redeliver.Handler{Bucket: bucket, Stream: "clicks", Errors: "files-errors/", Unrouted: "files/_unrouted/", Ledger: w.table, S3: objects, Firehose: s,
 		Now: w.now, Reserve: time.Second}
 	if _, err := h.Handle(ctx, redeliver.Request{Action: contract.ActionRedeliver}); err == nil {
 		t.Error("a stream that takes nothing is no error")
@@ -94,13 +98,23 @@ func TestFailedDeliveries(t *testing.T) {
 	if len(s.taken) != 2 || !strings.HasPrefix(s.taken[0], "clicks:") {
 		t.Errorf("the stream took %v", s.taken)
 	}
+	for i, want := range []redeliver.Summary{{Objects: 1, Records: 1}, {}} {
+		got, err := h.Handle(ctx, redeliver.Request{Action: contract.ActionRedeliver, Prefix: "files/_unrouted/"})
+		if err != nil || got != want || len(s.taken) != 3 || s.taken[2] != "clicks:z\n" {
+			t.Errorf("redelivery %d of what had no folder: %+v, %v, want %+v; the stream took %v", i, got, err, want, s.taken)
+		}
+	}
 	page, err := objects.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{Bucket: &bucket})
 	must(t, err)
 	for _, v := range page.Versions {
-		record, err := w.table.Object(ctx, ledger.Failed, contract.ObjectHash(aws.ToString(v.Key), aws.ToString(v.VersionId)))
+		partition := ledger.Failed
+		if *v.Key == unrouted {
+			partition = ledger.Unroutable
+		}
+		record, err := w.table.Object(ctx, partition, contract.ObjectHash(aws.ToString(v.Key), aws.ToString(v.VersionId)))
 		if err != nil || record.State != ledger.ObjectRedelivered {
 			t.Errorf("%s is %+v, %v", *v.Key, record, err)
 		}
 	}
-	pass(reconcile.Summary{Listed: 2, Known: 2, Complete: true})
+	pass(reconcile.Summary{Listed: 3, Known: 3, Complete: true})
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/strata-cdk/strata/lambda/contract"
+	"github.com/strata-cdk/strata/lambda/internal/ledger"
 )
 
 // What is held in memory at a time.
@@ -27,8 +28,8 @@ type failure struct {
 	RawData *[]byte `json:"rawData"`
 }
 
-// eachBatch calls do for the records of an error object, some at a time.
-func (h *Handler) eachBatch(ctx context.Context, o contract.Object, do func(batch [][]byte) error) (err error) {
+// eachBatch calls do for the records of an object, some at a time.
+func (h *Handler) eachBatch(ctx context.Context, o source, do func(batch [][]byte) error) (err error) {
 	in := &s3.GetObjectInput{Bucket: &h.Bucket, Key: &o.Key}
 	if o.Version != "null" {
 		in.VersionId = &o.Version
@@ -42,21 +43,19 @@ func (h *Handler) eachBatch(ctx context.Context, o contract.Object, do func(batc
 	if err != nil {
 		return err
 	}
-	decoder := json.NewDecoder(text)
+	next := failures(text)
+	if o.partition == ledger.Unroutable {
+		next = lines(text)
+	}
 	var batch [][]byte
-	for number, size := 1, 0; ; number++ {
-		var f failure
-		err := decoder.Decode(&f)
+	for size := 0; ; {
+		data, err := next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			return fmt.Errorf("record %d is not one of Firehose's error output: %w", number, err)
+			return err
 		}
-		if f.RawData == nil {
-			return fmt.Errorf("record %d is not one of Firehose's error output: it has no rawData", number)
-		}
-		data := shorten(*f.RawData)
 		if len(batch) == batchRecords || size+len(data) > batchBytes {
 			if err := do(batch); err != nil {
 				return err
@@ -69,6 +68,48 @@ func (h *Handler) eachBatch(ctx context.Context, o contract.Object, do func(batc
 		return nil
 	}
 	return do(batch)
+}
+
+// failures reads the records of Firehose's error output, one with each call; io.EOF after the last.
+func failures(text io.Reader) func() ([]byte, error) {
+	decoder, number := json.NewDecoder(text), 0
+	return func() ([]byte, error) {
+		number++
+		var f failure
+		err := decoder.Decode(&f)
+		if errors.Is(err, io.EOF) {
+			return nil, io.EOF
+		}
+		if err != nil {
+			return nil, fmt.Errorf("record %d is not one of Firehose's error output: %w", number, err)
+		}
+		if f.RawData == nil {
+			return nil, fmt.Errorf("record %d is not one of Firehose's error output: it has no rawData", number)
+		}
+		return shorten(*f.RawData), nil
+	}
+}
+
+// lines reads the lines of what Firehose has delivered, one with each call and its newline with it; io.EOF after the last.
+// A record of several lines comes back as several records, each of which is routed by itself. Empty lines are no records.
+func lines(text io.Reader) func() ([]byte, error) {
+	buffered, number := bufio.NewReaderSize(text, contract.MaxRecordBytes+1), 0
+	return func() ([]byte, error) {
+		for {
+			number++
+			line, err := buffered.ReadSlice('\n')
+			switch {
+			case errors.Is(err, bufio.ErrBufferFull):
+				return nil, fmt.Errorf("line %d is longer than the %d bytes that a stream takes", number, contract.MaxRecordBytes)
+			case err != nil && !errors.Is(err, io.EOF):
+				return nil, fmt.Errorf("read line %d: %w", number, err)
+			case len(line) == 0:
+				return nil, io.EOF
+			case len(line) > 1 || line[0] != '\n':
+				return shorten(bytes.Clone(line)), nil
+			}
+		}
+	}
 }
 
 // shorten takes the newline that the transform has added from a record that is too long with it.

@@ -20,28 +20,33 @@ import (
 
 // world is the bucket, the ledger's failed deliveries and the stream.
 type world struct {
-	objects  map[string][]byte // by key and version
-	states   map[string]string // by object hash
-	order    []contract.Object
-	applyErr error
-	putErr   error
-	put      []string
-	applied  int
+	objects    map[string][]byte // by key and version
+	states     map[string]string // by object hash
+	partitions map[string]string // by object hash
+	order      []contract.Object
+	applyErr   error
+	putErr     error
+	put        []string
+	applied    int
 }
 
 func (w *world) add(key, version string, content []byte) {
 	if w.objects == nil {
-		w.objects, w.states = map[string][]byte{}, map[string]string{}
+		w.objects, w.states, w.partitions = map[string][]byte{}, map[string]string{}, map[string]string{}
 	}
 	o := contract.Object{Bucket: "raw", Key: key, Version: version}
 	w.objects[key+"\x00"+version] = content
-	w.states[contract.ObjectHash(key, version)] = ledger.ObjectFailed
+	hash := contract.ObjectHash(key, version)
+	w.states[hash], w.partitions[hash] = ledger.ObjectFailed, ledger.Failed
+	if strings.HasPrefix(key, "clicks/") {
+		w.states[hash], w.partitions[hash] = ledger.ObjectUnroutable, ledger.Unroutable
+	}
 	w.order = append(w.order, o)
 }
 
-func (w *world) FailedDeliveries(_ context.Context, prefix string, each func(contract.Object) (bool, error)) error {
+func (w *world) Undelivered(_ context.Context, partition, prefix string, each func(contract.Object) (bool, error)) error {
 	for _, o := range w.order {
-		if w.states[contract.ObjectHash(o.Key, o.Version)] == ledger.ObjectFailed && strings.HasPrefix(o.Key, prefix) {
+		if "!"+w.states[contract.ObjectHash(o.Key, o.Version)] == partition && strings.HasPrefix(o.Key, prefix) {
 			if more, err := each(o); err != nil || !more {
 				return err
 			}
@@ -52,7 +57,7 @@ func (w *world) FailedDeliveries(_ context.Context, prefix string, each func(con
 
 func (w *world) Object(_ context.Context, inbox, hash string) (ledger.Noticed, error) {
 	for _, o := range w.order {
-		if contract.ObjectHash(o.Key, o.Version) == hash && inbox == ledger.Failed {
+		if contract.ObjectHash(o.Key, o.Version) == hash && inbox == w.partitions[hash] {
 			return ledger.Noticed{Object: o, State: w.states[hash]}, nil
 		}
 	}
@@ -88,7 +93,7 @@ func (w *world) Put(_ context.Context, stream string, records [][]byte) error {
 }
 
 func (w *world) handler() *Handler {
-	return &Handler{Bucket: "raw", Stream: "clicks", Prefix: "clicks-errors/", Ledger: w, S3: w, Firehose: w, Now: time.Now, Reserve: time.Second}
+	return &Handler{Bucket: "raw", Stream: "clicks", Errors: "clicks-errors/", Unrouted: "clicks/_unrouted/", Ledger: w, S3: w, Firehose: w, Now: time.Now, Reserve: time.Second}
 }
 
 func line(data string) string {
@@ -134,6 +139,45 @@ func TestRedeliverOne(t *testing.T) {
 	}
 }
 
+// What lies under no name of its own comes back line by line, and only when it is asked for.
+func TestUnrouted(t *testing.T) {
+	w := &world{}
+	w.add("clicks-errors/a", "1", []byte(line("failed")))
+	w.add("clicks/_unrouted/_unrouted/ingest_date=2026-01-31/a.gz", "1", append(zipped("{\"d\":\"a.b\"}\n\n\xff\r\n"), zipped(" \nlast")...))
+	w.add("clicks/_unrouted/_unrouted/ingest_date=2026-02-01/b.gz", "1", zipped("next\n"))
+	w.add("clicks/rogue/name/c.gz", "1", zipped("reconcile's\n"))
+	if got, err := w.handler().Handle(t.Context(), Request{Action: "redeliver"}); err != nil || got != (Summary{Objects: 1, Records: 1}) {
+		t.Errorf("without a prefix: %+v, %v", got, err)
+	}
+	w.put = nil
+	got, err := w.handler().Handle(t.Context(), Request{Action: "redeliver", Prefix: "clicks/_unrouted/_unrouted/ingest_date=2026-01-31/"})
+	if want := "clicks:{\"d\":\"a.b\"}\n|clicks:\xff\r\n|clicks: \n|clicks:last"; err != nil || got != (Summary{Objects: 1, Records: 4}) || strings.Join(w.put, "|") != want {
+		t.Errorf("a day: %+v, %v, put %q", got, err, w.put)
+	}
+	w.put = nil
+	got, err = w.handler().Handle(t.Context(), Request{Action: "redeliver", Key: "clicks/_unrouted/_unrouted/ingest_date=2026-02-01/b.gz", Version: "1"})
+	if err != nil || got != (Summary{Objects: 1, Records: 1}) || strings.Join(w.put, "|") != "clicks:next\n" {
+		t.Errorf("an object: %+v, %v, put %q", got, err, w.put)
+	}
+}
+
+// The longest record of a stream has a newline of the transform behind it; a longer line is not the stream's.
+func TestLongLines(t *testing.T) {
+	const key = "clicks/_unrouted/_unrouted/a.gz"
+	longest := strings.Repeat("x", contract.MaxRecordBytes)
+	w := &world{}
+	w.add(key, "1", zipped(longest+"\n"+longest))
+	if got, err := w.handler().Handle(t.Context(), Request{Action: "redeliver", Prefix: "clicks/_unrouted/"}); err != nil || got.Records != 2 || w.put[0] != "clicks:"+longest || w.put[1] != w.put[0] {
+		t.Errorf("the longest record: %+v, %v", got, err)
+	}
+	w = &world{}
+	w.add(key, "1", zipped("short\n"+longest+"x\n"))
+	if _, err := w.handler().Handle(t.Context(), Request{Action: "redeliver", Prefix: "clicks/_unrouted/"}); err == nil || len(w.put) != 0 ||
+		!strings.Contains(err.Error(), "line 2 is longer than the 1024000 bytes that a stream takes") {
+		t.Errorf("a longer one: %v, put %d", err, len(w.put))
+	}
+}
+
 func TestRequestsThatAreRefused(t *testing.T) {
 	w := &world{}
 	w.add("clicks-errors/a", "1", []byte(line("x")))
@@ -142,9 +186,12 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		want string
 	}{
 		{Request{Action: "replay"}, `action: got "replay", want "redeliver"`},
-		{Request{Action: "redeliver", Key: "clicks-errors/a"}, "give both for one object"},
-		{Request{Action: "redeliver", Key: "clicks/a", Version: "1"}, "allowed: keys below clicks-errors/"},
-		{Request{Action: "redeliver", Key: "clicks-errors/a", Version: "2"}, "not among the failed deliveries"},
+		{Request{Action: "redeliver", Key: "clicks-errors/a"}, "give key and version for one object"},
+		{Request{Action: "redeliver", Key: "clicks-errors/a", Version: "1", Prefix: "clicks-errors/"}, "or a prefix"},
+		{Request{Action: "redeliver", Key: "clicks/a", Version: "1"}, `key: got "clicks/a"; allowed: below clicks-errors/`},
+		{Request{Action: "redeliver", Prefix: "clicks/web/clicks/"}, `prefix: got "clicks/web/clicks/"; allowed: below clicks-errors/`},
+		{Request{Action: "redeliver", Prefix: "clicks/_unrouted"}, "or below clicks/_unrouted/"},
+		{Request{Action: "redeliver", Key: "clicks-errors/a", Version: "2"}, "not among the objects of that folder"},
 	} {
 		if _, err := w.handler().Handle(t.Context(), tt.give); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%+v: %v, want %q", tt.give, err, tt.want)
@@ -171,7 +218,7 @@ func TestObjectsThatAreNotUnderstood(t *testing.T) {
 		t.Errorf("summary %+v, %d put", got, len(w.put))
 	}
 	for _, want := range []string{
-		"2 of 7 failed deliveries were put back, 5 could not be", "s3://raw/clicks-errors/a version 1: record 2 is not one of Firehose's",
+		"2 of 7 objects were put back, 5 could not be", "s3://raw/clicks-errors/a version 1: record 2 is not one of Firehose's",
 		"/b version 1: record 2 is not one of Firehose's error output: it has no rawData", "/d version 1: unzip it",
 		"/e version 1: record 1 has 1024001 bytes", "/g version 1: read it: NoSuchVersion",
 	} {

@@ -45,6 +45,14 @@ class Source:
             found[folder] = found.get(folder, b"") + body
         return found
 
+    def noticed(self, state: str, key: str, version: str) -> dict[str, str]:
+        """Put an object into the ledger as notice would."""
+        digest = hashlib.sha256(f"{key}\x00{version}".encode()).hexdigest()[:40]
+        item = {"pk": f"inbox#!{state}", "sk": f"object#{digest}", "key": key, "version": version, "state": state}
+        item |= {"bucket": self.bucket, "etag": "e", "noticed_at": "2026-01-01T00:00:00.000000Z"}
+        self.streams.dynamodb.put_item(TableName=self.table, Item={name: {"S": value} for name, value in item.items()})
+        return item
+
     def call(self, function: str, event: dict[str, Any]) -> dict[str, Any]:
         client = self.streams.cloud.client("lambda")
         answer = client.invoke(FunctionName=function, Payload=json.dumps(event).encode())
@@ -120,6 +128,27 @@ def test_rogue_names_share_a_folder(source: Source) -> None:
     assert len(folders) == 17 and folders["clicks/_unrouted/_unrouted"].count(b"\n") == 84
 
 
+def test_what_shares_a_folder_is_put_back_once_it_is_declared(source: Source) -> None:
+    source.put(*(f'{{"dataset":"rogue.n{number}"}}'.encode() for number in range(20)))
+    shared = "clicks/_unrouted/_unrouted"
+    lines = source.folders()[shared].splitlines(keepends=True)
+    for entry in source.streams.s3.list_object_versions(Bucket=source.bucket, Prefix=shared)["Versions"]:
+        source.noticed("unroutable", entry["Key"], entry["VersionId"])
+    names = [json.loads(line)["dataset"] for line in lines]
+    environment = {"LAKE": "shop", "ROUTING": json.dumps(ROUTING | {"datasets": [*ROUTING["datasets"], *names]})}
+    source.streams.cloud.client("lambda").update_function_configuration(
+        FunctionName=source.transform, Environment={"Variables": environment}
+    )
+
+    request = {"action": "redeliver", "prefix": "clicks/_unrouted/"}
+    assert source.call(source.redeliver, {"action": "redeliver"}) == {"objects": 0, "records": 0, "left": 0}
+    assert source.call(source.redeliver, request) == {"objects": 1, "records": 4, "left": 0}
+    assert source.call(source.redeliver, request) == {"objects": 0, "records": 0, "left": 0}
+    folders = source.folders()
+    assert {name: folders[f"clicks/{name.replace('.', '/')}"] for name in names} == dict(zip(names, lines, strict=True))
+    assert folders[shared] == b"".join(lines)
+
+
 def test_an_answer_that_would_be_too_large_is_put_back(source: Source) -> None:
     records = [f"{number}".encode() * 900_000 for number in range(8)]
     event = {
@@ -146,10 +175,7 @@ def test_what_could_not_be_delivered_is_put_back_once(source: Source) -> None:
     assert folder == "clicks-errors/processing-failed"
     (entry,) = source.streams.s3.list_object_versions(Bucket=source.bucket)["Versions"]
     key, version = entry["Key"], entry["VersionId"]
-    digest = hashlib.sha256(f"{key}\x00{version}".encode()).hexdigest()[:40]
-    item = {"pk": "inbox#!failed", "sk": f"object#{digest}", "key": key, "version": version, "state": "failed"}
-    item |= {"bucket": source.bucket, "etag": "e", "noticed_at": "2026-01-01T00:00:00.000000Z"}
-    source.streams.dynamodb.put_item(TableName=source.table, Item={name: {"S": value} for name, value in item.items()})
+    item = source.noticed("failed", key, version)
     client.delete_function_concurrency(FunctionName=source.transform)
 
     request = {"action": "redeliver", "key": key, "version": version}

@@ -74,8 +74,8 @@ def test_quarantined_ids_find_repetitions() -> None:
 
 
 def test_objects() -> None:
-    def record(key: str, version: str, state: str) -> dict[str, Any]:
-        return {"key": key, "version": version, "state": state}
+    def record(key: str, version: str, state: str, inbox: str = "sales.orders") -> dict[str, Any]:
+        return {"pk": f"inbox#{inbox}", "key": key, "version": version, "state": state}
 
     right = [
         record("k.csv", "v1", "claimed"),
@@ -84,7 +84,10 @@ def test_objects() -> None:
         record("_SUCCESS", "v4", "ignored"),
     ]
     assert checks.objects(checks.object_sets(right), account()).ok
+    put_back = [*right[:2], record("else.csv", "v3", "redelivered", "!unroutable"), right[3]]
+    assert checks.objects(checks.object_sets(put_back), account()).ok
     for wrong in (
+        [*right[:2], record("else.csv", "v3", "redelivered", "!failed"), right[3]],
         right[1:],
         [*right, record("k.csv", "v5", "claimed")],
         [record("k.csv", "v1", "pending"), *right[1:]],
