@@ -156,7 +156,7 @@ class Dms:
 
     def under_way(self, arn: str) -> str:
         """What is committed at the source and not delivered, in words, held files aside; empty if there is nothing."""
-        return self._task(arn).waiting()
+        return self._task(arn).busy()
 
     def drop_slot(self, arn: str) -> None:
         """Drop the replication's slot at the source, as an operator of the database may."""
