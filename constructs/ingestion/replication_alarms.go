@@ -13,10 +13,11 @@ import (
 // watch alarms on what the controller counts and on the lag that DMS measures.
 func (d *DatabaseReplication) watch() {
 	lake := map[string]*string{contract.LakeDimension: jsii.String(d.props.Manifest.Manifest().Lake)}
+	says := fmt.Sprintf("%sStatusCommand of the stack's outputs says", d.id)
 	for _, m := range []struct{ name, doc string }{
-		{contract.ReplicationStopped, "A replication that should run does not; it is started again by itself, ever more rarely: see the runbook."},
-		{contract.ReplicationErrors, "A replication has failed: the function's log and the ledger say why."},
-		{contract.ReplicationTableErrors, "A table is not replicated any more: mend its cause, then raise Generation, which loads every table anew."},
+		{contract.ReplicationStopped, "A replication that should run does not; it is started again by itself, ever more rarely: " + says + " why and what to do."},
+		{contract.ReplicationErrors, "A replication or its controller has failed: " + says + " why and what to do."},
+		{contract.ReplicationTableErrors, "A table is not replicated any more, or its load stands still: " + says + " which and what to do."},
 		{contract.UnexpectedLoads, "Files of a full load have come that belong to no known load; they are not merged: raise Generation."},
 	} {
 		d.props.Alarms.Watch(d, m.name, &awscloudwatch.AlarmProps{AlarmDescription: jsii.String(m.doc),

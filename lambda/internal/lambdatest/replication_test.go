@@ -35,7 +35,7 @@ func TestFailingReplicationIsResumed(t *testing.T) {
 			starts++
 			fail()
 		}
-		if minute == 0 && (!strings.Contains(answer.Message, "password") || answer.NextTry == "") {
+		if minute == 0 && (!strings.Contains(answer.Message, "password") || !strings.Contains(answer.Mend, "secret") || answer.NextTry == "") {
 			t.Errorf("answer = %+v", answer)
 		}
 	}
@@ -122,6 +122,39 @@ func TestSuspendedTable(t *testing.T) {
 	}
 }
 
+// DMS goes on trying without end when the database disappears in mid-load, and is running all the while.
+func TestLoadThatStandsStill(t *testing.T) {
+	s := newSource(newWorld(t))
+	s.tick()
+	s.loading(1)
+	told := func() int { return s.counted(contract.ReplicationTableErrors) }
+	for range 39 {
+		s.tick()
+		s.replica().tables["customers"].FullLoadRows++
+	}
+	for range 40 {
+		s.tick()
+	}
+	if n := told(); n != 0 {
+		t.Errorf("it moved 40 minutes ago, counted %d times", n)
+	}
+	answer := s.tick()
+	if n := told(); n != 1 || answer.Broken["public.customers"] != "Load stands still: Full load, 39 rows" || !strings.Contains(answer.Mend, "database answers") {
+		t.Errorf("counted %d times, answer = %+v", n, answer)
+	}
+	s.replica().tables["customers"].FullLoadRows++
+	if answer = s.tick(); told() != 1 || answer.Broken != nil || answer.Mend != "" {
+		t.Errorf("it moves again: answer = %+v", answer)
+	}
+	s.completed(1, 0)
+	for range 50 {
+		answer = s.tick()
+	}
+	if told() != 1 || answer.Loads[customers] != "complete" {
+		t.Errorf("loaded: answer = %+v", answer)
+	}
+}
+
 func TestLoadWithoutFilesIsRefused(t *testing.T) {
 	s := newSource(newWorld(t))
 	s.tick()
@@ -131,6 +164,9 @@ func TestLoadWithoutFilesIsRefused(t *testing.T) {
 	_, err := s.controller(&gate{}).Handle(t.Context(), []byte(`{"action": "reconcile"}`))
 	if err == nil || !strings.Contains(err.Error(), "loaded 7 rows, but there is no file") {
 		t.Errorf("got %v", err)
+	}
+	if n := s.counted(contract.ReplicationErrors); n != 1 {
+		t.Errorf("a controller that fails was counted %d times", n)
 	}
 	loads, err := s.table.Loads(t.Context(), customers)
 	if err != nil || loads[1].State != ledger.LoadLoading {

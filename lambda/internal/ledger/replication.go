@@ -18,6 +18,8 @@ type Replication struct {
 	NextTry  string
 	// Failure identifies the failure people were last told of, Message says what DMS said of it.
 	Failure, Message string
+	// Progress is what the full loads under way have reached, ProgressAt when that was first seen.
+	Progress, ProgressAt string
 	// Tables are the tables that are not replicated.
 	Tables []BrokenTable
 	// Retired are the configurations of earlier generations that may still exist.
@@ -44,7 +46,8 @@ func (t *Table) Replication(ctx context.Context, source string) (Replication, er
 	}
 	r = Replication{Source: source, Paused: i.flag("paused"), PausedAt: i.text("paused_at"), Config: i.text("config"),
 		Generation: int(i.number("generation")), Status: i.text("status"), Since: i.text("since"), Failures: int(i.number("failures")),
-		NextTry: i.text("next_try"), Failure: i.text("failure"), Message: i.text("message"), Revision: i.number("revision")}
+		NextTry: i.text("next_try"), Failure: i.text("failure"), Message: i.text("message"),
+		Progress: i.text("progress"), ProgressAt: i.text("progress_at"), Revision: i.number("revision")}
 	for _, b := range i.maps("tables") {
 		r.Tables = append(r.Tables, BrokenTable{b.text("table"), b.text("state")})
 	}
@@ -65,6 +68,7 @@ func PutReplication(r Replication) Write {
 	}
 	item := Values{"paused": r.Paused, "paused_at": r.PausedAt, "config": r.Config, "generation": r.Generation, "status": r.Status,
 		"since": r.Since, "failures": r.Failures, "next_try": r.NextTry, "failure": r.Failure, "message": r.Message,
+		"progress": r.Progress, "progress_at": r.ProgressAt,
 		"tables": tables, "retired": retired, "revision": r.Revision + 1}
 	if r.Revision == 0 {
 		return Create(ReplicationKey(r.Source), item)

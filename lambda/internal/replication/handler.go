@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -86,9 +87,12 @@ type Summary struct {
 	Paused     bool   `json:"paused"`
 	// Did is what was asked of DMS: start-replication, resume-processing, reload-target, stop, or nothing.
 	Did string `json:"did,omitempty"`
-	// Message says what DMS said of a failure, NextTry when the next start is made at the earliest.
+	// Message says what DMS said of a failure, Mend what to do about it, NextTry when the next start is made at the
+	// earliest. Log is the log group where DMS says more.
 	Message string `json:"message,omitempty"`
+	Mend    string `json:"mend,omitempty"`
 	NextTry string `json:"next_try,omitempty"`
+	Log     string `json:"log"`
 	// Loads are the tables' loads by dataset, Broken the tables that are not replicated.
 	Loads  map[string]string `json:"loads"`
 	Broken map[string]string `json:"broken,omitempty"`
@@ -113,10 +117,10 @@ func (h *Handler) Handle(ctx context.Context, event json.RawMessage) (*Summary, 
 	summary, err := h.reconcile(ctx, request.Action)
 	if err != nil {
 		slog.Error("not reconciled", "source", h.Source, "error", err.Error())
-		return nil, err
+		return nil, errors.Join(err, h.Metrics.Count(map[string]int64{contract.ReplicationErrors: 1}))
 	}
 	slog.Info("reconciled", "source", h.Source, "generation", h.Generation, "status", summary.Status, "paused", summary.Paused,
-		"did", summary.Did, "message", summary.Message, "broken", summary.Broken)
+		"did", summary.Did, "message", summary.Message, "mend", summary.Mend, "broken", summary.Broken)
 	return summary, nil
 }
 

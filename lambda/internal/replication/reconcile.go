@@ -61,6 +61,7 @@ func (h *Handler) adopt(r *ledger.Replication) {
 	r.Retired = slices.DeleteFunc(r.Retired, func(o ledger.Retired) bool { return o.Config == h.Config })
 	r.Config, r.Generation = h.Config, h.Generation
 	r.Status, r.Since, r.Failures, r.NextTry, r.Failure, r.Message, r.Tables = "", "", 0, "", "", "", nil
+	r.Progress, r.ProgressAt = "", ""
 }
 
 // act tells what is wrong, writes down what it saw, and asks DMS for what is wanted.
@@ -75,7 +76,10 @@ func (h *Handler) act(ctx context.Context, v *view, tables []*table) (did string
 	if running >= settled {
 		r.Failures, r.NextTry = 0, ""
 	}
-	r.Tables = broken(tables, running)
+	if p := progress(v.status(), tables); p != r.Progress || r.ProgressAt == "" {
+		r.Progress, r.ProgressAt = p, now
+	}
+	r.Tables = broken(tables, running, h.stillFor(*r, v.now))
 	id, message := v.failure()
 	counts := map[string]int64{contract.ReplicationTableErrors: int64(len(r.Tables))}
 	// An operator who resumes knows that it is stopped.
@@ -109,6 +113,15 @@ func (h *Handler) act(ctx context.Context, v *view, tables []*table) (did string
 	return h.ask(ctx, *v, did)
 }
 
+// stillFor is how long the loads under way have made no progress.
+func (h *Handler) stillFor(r ledger.Replication, now time.Time) time.Duration {
+	since, err := time.Parse(contract.TimeLayout, r.ProgressAt)
+	if err != nil || r.Progress == "" {
+		return 0
+	}
+	return now.Sub(since)
+}
+
 // runningFor is how long the replication is known to have been running.
 func (h *Handler) runningFor(v view) time.Duration {
 	since, err := time.Parse(contract.TimeLayout, v.record.Since)
@@ -120,7 +133,7 @@ func (h *Handler) runningFor(v view) time.Duration {
 
 func same(a, b ledger.Replication) bool {
 	return a.Status == b.Status && a.Failures == b.Failures && a.NextTry == b.NextTry && a.Failure == b.Failure && a.Message == b.Message &&
-		a.Config == b.Config && slices.Equal(a.Tables, b.Tables) && slices.Equal(a.Retired, b.Retired)
+		a.Config == b.Config && a.Progress == b.Progress && slices.Equal(a.Tables, b.Tables) && slices.Equal(a.Retired, b.Retired)
 }
 
 // ask asks DMS to start or stop, and tells what it asked. That DMS's state has changed meanwhile is left to the next call.
@@ -140,7 +153,6 @@ func (h *Handler) ask(ctx context.Context, v view, did string) (string, error) {
 		return "", nil
 	}
 	if err != nil {
-		err = errors.Join(err, h.Metrics.Count(map[string]int64{contract.ReplicationErrors: 1}))
 		return "", fmt.Errorf("%s of replication %s: %w", did, h.Config, err)
 	}
 	return did, nil
@@ -167,7 +179,7 @@ func allLoaded(tables []*table) bool {
 
 func (h *Handler) summary(v view, tables []*table, did string) *Summary {
 	s := &Summary{Source: h.Source, Generation: h.Generation, Status: v.status(), Paused: v.record.Paused, Did: did,
-		Message: v.record.Message, NextTry: v.record.NextTry, Loads: map[string]string{}}
+		Message: v.record.Message, Mend: v.mend(logOf(h.Config)), NextTry: v.record.NextTry, Log: logOf(h.Config), Loads: map[string]string{}}
 	for _, t := range tables {
 		s.Loads[t.dataset] = t.load.State
 	}
@@ -176,6 +188,9 @@ func (h *Handler) summary(v view, tables []*table, did string) *Summary {
 			s.Broken = map[string]string{}
 		}
 		s.Broken[b.Table] = b.State
+	}
+	if s.Mend == "" {
+		s.Mend = mendTables(s.Broken, s.Log)
 	}
 	for _, o := range v.record.Retired {
 		s.Retired = append(s.Retired, o.Config)

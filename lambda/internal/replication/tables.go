@@ -31,8 +31,15 @@ const tableCompleted = "Table completed"
 // brokenStates are those of a table that is not replicated and will not be by itself.
 var brokenStates = map[string]bool{"Table error": true, "Table cancelled": true, "Table does not exist": true}
 
-// stateMissing is no state of DMS: the replication does not list the table.
-const stateMissing = "Table not found in the source"
+// States that are none of DMS's: the replication does not list the table, or loads it without getting on.
+const (
+	stateMissing = "Table not found in the source"
+	stateStill   = "Load stands still"
+)
+
+// still is how long a full load may make no progress. DMS retries without end where the database is gone, and is running
+// all the while; the longest pause it makes between two tries is half an hour.
+const still = 40 * time.Minute
 
 // tablesOf are the tables a source delivers in a generation. A landing ends in <schema>/<table>/.
 func tablesOf(m *dataset.Manifest, source string, generation int) ([]*table, error) {
@@ -126,8 +133,8 @@ func (h *Handler) describe(ctx context.Context, config string) (r types.Replicat
 }
 
 // broken are the tables that are not replicated. That a table is not listed counts only once the replication has run for
-// a while, since it lists tables as it finds them.
-func broken(tables []*table, running time.Duration) []ledger.BrokenTable {
+// a while, since it lists tables as it finds them. unmoved is how long the loads under way have made no progress.
+func broken(tables []*table, running, unmoved time.Duration) []ledger.BrokenTable {
 	var out []ledger.BrokenTable
 	for _, t := range tables {
 		switch {
@@ -135,7 +142,28 @@ func broken(tables []*table, running time.Duration) []ledger.BrokenTable {
 			out = append(out, ledger.BrokenTable{Table: t.name, State: stateMissing})
 		case t.stats != nil && brokenStates[aws.ToString(t.stats.TableState)]:
 			out = append(out, ledger.BrokenTable{Table: t.name, State: aws.ToString(t.stats.TableState)})
+		case t.underWay() && unmoved >= still:
+			out = append(out, ledger.BrokenTable{Table: t.name, State: fmt.Sprintf("%s: %s, %d rows", stateStill, aws.ToString(t.stats.TableState), t.stats.FullLoadRows)})
 		}
 	}
 	return out
+}
+
+// underWay tells whether the table's load has begun and is not over.
+func (t *table) underWay() bool {
+	return t.stats != nil && t.load.Snapshot && t.load.State != ledger.LoadComplete && aws.ToString(t.stats.TableState) != tableCompleted
+}
+
+// progress is what the loads under way have reached; empty if there are none.
+func progress(status string, tables []*table) string {
+	if status != statusRunning {
+		return ""
+	}
+	var reached []string
+	for _, t := range tables {
+		if t.underWay() {
+			reached = append(reached, fmt.Sprintf("%s %s %d", t.name, aws.ToString(t.stats.TableState), t.stats.FullLoadRows))
+		}
+	}
+	return cut(strings.Join(reached, "; "))
 }

@@ -117,11 +117,32 @@ func TestBroken(t *testing.T) {
 	tables := []*table{with("a", tableCompleted), with("b", "Table error"), with("c", "Full load"), {name: "d"}, with("e", "Table does not exist"),
 		with("f", "Table cancelled"), with("g", "Table is being reloaded"), with("h", "Before load")}
 	want := []ledger.BrokenTable{{Table: "b", State: "Table error"}, {Table: "d", State: stateMissing}, {Table: "e", State: "Table does not exist"}, {Table: "f", State: "Table cancelled"}}
-	if got := broken(tables, settled); !reflect.DeepEqual(got, want) {
+	if got := broken(tables, settled, 0); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	if got := broken(tables, settled-1); len(got) != 3 {
+	if got := broken(tables, settled-1, 0); len(got) != 3 {
 		t.Errorf("just started: got %v, want all but the one that is not listed", got)
+	}
+}
+
+func TestLoadsThatStandStill(t *testing.T) {
+	with := func(name, state, load string, rows int64) *table {
+		return &table{name: name, load: ledger.Load{State: load, Snapshot: true}, stats: &types.TableStatistics{TableState: aws.String(state), FullLoadRows: rows}}
+	}
+	tables := []*table{with("a", tableCompleted, ledger.LoadLoading, 9), with("b", "Full load", ledger.LoadLoading, 7), with("c", "Before load", ledger.LoadLoading, 0),
+		with("d", "Full load", ledger.LoadComplete, 3), {name: "e", load: ledger.Load{State: ledger.LoadLoading, Snapshot: true}}}
+	if got, want := progress(statusRunning, tables), "b Full load 7; c Before load 0"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := progress("stopped", tables); got != "" {
+		t.Errorf("a replication that does not run: %q", got)
+	}
+	want := []ledger.BrokenTable{{Table: "b", State: "Load stands still: Full load, 7 rows"}, {Table: "c", State: "Load stands still: Before load, 0 rows"}}
+	if got := broken(tables, 0, still); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if got := broken(tables, 0, still-1); len(got) != 0 {
+		t.Errorf("not yet: %v", got)
 	}
 }
 
