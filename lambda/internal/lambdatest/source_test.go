@@ -188,7 +188,7 @@ func (g gatedDMS) DescribeReplications(_ context.Context, in *dms.DescribeReplic
 			if err != nil {
 				return nil, err
 			}
-			v := types.Replication{ReplicationConfigArn: &arn, Status: &r.status, ReplicationStats: &types.ReplicationStats{}}
+			v := types.Replication{ReplicationConfigArn: &arn, Status: aws.String(r.status), ReplicationStats: &types.ReplicationStats{}}
 			if r.reason != "" {
 				v.FailureMessages, v.ReplicationLastStopTime = []string{r.reason}, aws.Time(time.Date(2026, 1, 31, 6, len(r.asked), 0, 0, time.UTC))
 			}
