@@ -12,9 +12,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pyarrow as pa
 import pytest
 
+from rehearsal.dms.types import DataError, Options, SourceType, target_type
 from rehearsal.tests.dms import test_changes
 from rehearsal.tests.dms.conftest import BUCKET, Model, Replicating
 
@@ -71,6 +73,7 @@ def files(shared: Model) -> Iterator[Files]:
         "CREATE TYPE mood AS ENUM ('sad', 'happy')",
         "CREATE TYPE pair AS (a integer, b text)",
         "CREATE DOMAIN positive AS integer CHECK (value > 0)",
+        "CREATE DOMAIN label AS varchar(20)",
     )
     columns = ", ".join(f"c{number} {row.type}" for number, row in enumerate(rows()))
     values = ", ".join(row.example for row in rows())
@@ -108,8 +111,50 @@ def test_the_job_reads_the_declared_types(files: Files, monkeypatch: pytest.Monk
     assert [name for name, _ in found["layout"]] == [name for name, _ in declared]
 
 
+DECLARED = ("string", "boolean", "int", "bigint", "double", "decimal(38,6)", "date", "timestamp")
+
+
+def test_the_job_accepts_the_declarations_of_the_page_and_no_others(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(PAGE.parents[1] / "glue-scripts"))
+    survey = importlib.import_module("lakejobs.refine.survey_parquet").survey_parquet
+    unreadable = importlib.import_module("lakejobs.refine.landed").Unreadable
+    accepted: dict[str, set[str]] = {}
+    for number, row in enumerate(rows()):
+        fits = set()
+        for declared in DECLARED:
+            try:
+                survey(files.s3, files.item, {"needed": [], "columns": [(f"c{number}", declared)]})
+            except unreadable as error:
+                assert f"its column c{number} holds" in str(error)
+            else:
+                fits.add(declared.split("(")[0])
+        assert accepted.setdefault(row.parquet.split("(")[0], fits) == fits
+    section = PAGE.read_text().split("\n## What may be declared\n")[1].split("\n## ")[0]
+    cells = [line.split("|")[1:-1] for line in section.splitlines() if line.startswith("| ")][1:]
+    assert {parquet.strip(): set(re.findall(r"`(\w+)`", types)) for parquet, types, _ in cells} == accepted
+
+
+@pytest.mark.parametrize("given", ["'<a/>'::xml", "'a=>1'::hstore"])
+def test_what_the_page_calls_not_testable_cannot_be_written(given: str, shared: Model) -> None:
+    with pytest.raises(psycopg.Error, match='unsupported XML feature|type "hstore" does not exist'):
+        shared.execute(f"CREATE TABLE untestable AS SELECT {given} AS value")
+    with pytest.raises(psycopg.Error, match="hstore"):
+        shared.execute("CREATE EXTENSION hstore")
+
+
+def test_types_that_are_not_modelled_are_refused() -> None:
+    section = PAGE.read_text().split("A column of any other type is not modelled")[1].split("\n\n")[0]
+    names = re.findall(r"`(\w+)`", section)
+    assert len(names) == 8
+    for name in names:
+        with pytest.raises(DataError, match=name):
+            target_type(SourceType(name), Options())
+
+
 def test_the_page_grades_each_row_and_names_tests_that_exist() -> None:
-    first, second = PAGE.read_text().split("\n## Types\n")[1].split("\n## ")
+    first, _, second = PAGE.read_text().split("\n## Types\n")[1].split("\n## ")
     lines = [line for part in (first, second) for line in part.splitlines() if line.startswith("| ")]
     grades = {line.rsplit("|", 2)[1].strip() for line in lines}
     assert grades == {"grade", "documented", "field", "unverified"}
