@@ -1,4 +1,5 @@
-// Package readme holds the README to the code: its snippets are parts of files that compile.
+// Package readme holds README, deploy guide and runbook to the code: snippets are parts of files that compile, names and
+// requests exist, costs are those of the template and add up.
 package readme
 
 import (
@@ -25,20 +26,19 @@ func stray(text string, read func(string) (string, error)) []string {
 
 func TestSnippetsAreParts(t *testing.T) {
 	root := "../.."
-	text, err := os.ReadFile(filepath.Join(root, "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	fences := strings.Count(string(text), "```go")
-	if named := len(snippet.FindAllString(string(text), -1)); named != fences || named == 0 {
-		t.Errorf("%d of %d Go snippets name their file", named, fences)
-	}
-	read := func(path string) (string, error) {
-		source, err := os.ReadFile(filepath.Join(root, path))
-		return string(source), err
-	}
-	for _, path := range stray(string(text), read) {
-		t.Errorf("README.md: the snippet of %s is not a part of that file; copy it again", path)
+	for _, page := range []string{"README.md", "docs/deploy.md"} {
+		text := read(t, filepath.Join(root, page))
+		fences := strings.Count(text, "```go")
+		if named := len(snippet.FindAllString(text, -1)); named != fences || named == 0 {
+			t.Errorf("%s: %d of %d Go snippets name their file", page, named, fences)
+		}
+		file := func(path string) (string, error) {
+			source, err := os.ReadFile(filepath.Join(root, path))
+			return string(source), err
+		}
+		for _, path := range stray(text, file) {
+			t.Errorf("%s: the snippet of %s is not a part of that file; copy it again", page, path)
+		}
 	}
 }
 
