@@ -97,6 +97,7 @@ $(LANES:%=lane-%): lane-%:
 		{ printf '\n%s failed: build/test/%s.log\n' $* $* >&2; exit 1; }
 
 soak: setup ## long random runs; SEED=n repeats one
+	@go test -timeout 60m ./lambda/internal/lambdatest -every -rounds 40
 	@for folder in glue-scripts/tests rehearsal/tests; do $(PY) -m pytest -m soak -v -s $$folder || [ $$? = 5 ]; done  # 5: none there
 	@$(PY) -m pytest -m soak -v -s test/e2e
 	@$(PY) -m rehearsal --app $(APP) --scenario $(SCENARIO) --out $(BUILD)/demo-other --dms other

@@ -2,13 +2,17 @@ package lambdatest
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/strata-cdk/strata/lambda/contract"
 )
+
+var everyFlag = flag.Bool("every", false, "kill at every call, before and after it")
 
 // scenario lands objects of two datasets in two waves and carries them through, with a gate for every caller.
 type scenario struct {
@@ -83,18 +87,48 @@ func (s *scenario) run() {
 	s.quiet()
 }
 
+// draw chooses the calls to kill at: with -every all of them, before and after; else the first and then one of `of` on
+// average, before or after. The end-to-end tests kill at every side effect of a whole lake.
+type draw struct {
+	random *rand.Rand
+	of     int
+}
+
+func newDraw(t *testing.T, of int) draw {
+	if *everyFlag {
+		return draw{}
+	}
+	seed := *seedFlag
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("seed %d", seed)
+	return draw{rand.New(rand.NewPCG(seed, 0)), of}
+}
+
+func (d draw) next(k int) int {
+	if d.random == nil {
+		return k + 1
+	}
+	return k + 1 + d.random.IntN(2*d.of-1)
+}
+
+func (d draw) sides() []bool {
+	if d.random == nil {
+		return []bool{false, true}
+	}
+	return []bool{d.random.IntN(2) == 1}
+}
+
 // TestKillAnywhere kills each caller before and after each of its side effects; the rest must end as if nothing had
 // happened.
 func TestKillAnywhere(t *testing.T) {
 	for _, victim := range []string{"notice", "dispatch", "refine", contract.ActionRefined, "publish", contract.ActionFinish} {
 		t.Run(victim, func(t *testing.T) {
-			points, step := 0, 1
-			if testing.Short() {
-				step = 4
-			}
-			for k := 1; ; k += step {
+			points, draw := 0, newDraw(t, 3)
+			for k := 1; ; k = draw.next(k) {
 				reached := false
-				for _, after := range []bool{false, true} {
+				for _, after := range draw.sides() {
 					s := &scenario{pipeline: newPipeline(newWorld(t, "sales.orders", "sales.items")), victim: victim, k: k, after: after,
 						dead: map[string]bool{}}
 					s.run()
@@ -112,9 +146,9 @@ func TestKillAnywhere(t *testing.T) {
 				if !reached {
 					break
 				}
-				points += 2
+				points++
 			}
-			t.Logf("%d points", points)
+			t.Logf("%d calls", points)
 			if points == 0 {
 				t.Error("the caller makes no mutating call")
 			}
@@ -124,13 +158,10 @@ func TestKillAnywhere(t *testing.T) {
 
 // A fail that is cut short is finished by whoever comes next.
 func TestKillFail(t *testing.T) {
-	points, step := 0, 1
-	if testing.Short() {
-		step = 4
-	}
-	for k := 1; ; k += step {
+	points, draw := 0, newDraw(t, 3)
+	for k := 1; ; k = draw.next(k) {
 		reached := false
-		for _, after := range []bool{false, true} {
+		for _, after := range draw.sides() {
 			p := newPipeline(newWorld(t, "sales.orders", "sales.items"))
 			keys := append(orders("a.csv", "b.csv", "c.csv", "d.csv"), "files/sales/items/x.csv")
 			p.land(keys...)
@@ -153,9 +184,9 @@ func TestKillFail(t *testing.T) {
 			}
 		}
 		if !reached {
-			t.Logf("%d points", points)
+			t.Logf("%d calls", points)
 			return
 		}
-		points += 2
+		points++
 	}
 }

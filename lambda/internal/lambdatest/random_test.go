@@ -16,7 +16,7 @@ import (
 )
 
 var (
-	seedFlag   = flag.Uint64("seed", 0, "seed of the one random interleaving to run; 0 draws new ones")
+	seedFlag   = flag.Uint64("seed", 0, "seed of the random choices; 0 draws new ones")
 	roundsFlag = flag.Int("rounds", 4, "random interleavings to run")
 )
 
