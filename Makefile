@@ -68,7 +68,7 @@ lint: setup
 
 go-test: setup
 	$(call say,test: Go (constructs$(,) Lambdas under the race detector$(,) proofs$(,) the outside module))
-	@go test -race ./lambda/...
+	@go test -race -timeout 20m ./lambda/...
 	@go test -run '^$$' -fuzz '^FuzzTransform$$' -fuzztime=30s ./lambda/internal/transform
 	@go test -timeout 20m $$(go list ./... | grep -v /lambda/)
 
