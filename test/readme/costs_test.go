@@ -138,6 +138,31 @@ func TestWrongCostTableIsFound(t *testing.T) {
 	}
 }
 
+// TestWhatStaysIsCounted holds the guide's list of what a destroyed stack leaves to the template's deletion policies.
+func TestWhatStaysIsCounted(t *testing.T) {
+	var stack struct {
+		Resources map[string]struct{ Type, DeletionPolicy string }
+	}
+	if err := json.Unmarshal([]byte(read(t, template)), &stack); err != nil {
+		t.Fatal(err)
+	}
+	kept := map[string]int{}
+	for _, r := range stack.Resources {
+		if r.DeletionPolicy == "Retain" {
+			kept[r.Type]++
+		}
+	}
+	page := strings.Join(strings.Fields(read(t, guide)), " ")
+	_, rest, _ := strings.Cut(page, "**What stays**")
+	for name, words := range map[string]string{
+		"AWS::S3::Bucket": "%d buckets", "AWS::KMS::Key": "%d keys", "AWS::Glue::Database": "%d Glue databases", "AWS::Logs::LogGroup": "%d log groups",
+	} {
+		if want := fmt.Sprintf(words, kept[name]); !strings.Contains(rest, want) {
+			t.Errorf("docs/deploy.md, what stays: want %q", want)
+		}
+	}
+}
+
 func TestCostsAddUp(t *testing.T) {
 	page := read(t, guide)
 	price := map[string]float64{}
