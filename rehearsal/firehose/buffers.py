@@ -13,9 +13,9 @@ from rehearsal.firehose.settings import Settings
 PARTITIONS = 500
 """Active partitions of a stream."""
 ENVELOPE = 160
-"""Bytes that a record takes in a request beside its data."""
-REQUEST = 4_500_000
-"""Bytes of a request at which records are gathered no longer: one more call of PutRecordBatch fits below 6 MB."""
+"""Bytes that a record takes in a request beside its data, at most."""
+REQUEST = 6_000_000
+"""Bytes of a request, which a function takes up to 6 MB of: reached by small records before the buffer's size is."""
 
 
 @dataclass
@@ -32,7 +32,23 @@ class Gathered:
             self.since = time.monotonic()
         self.records.append(record)
         self.size += len(record.data)
-        self.request += len(record.data) * 4 // 3 + ENVELOPE
+        self.request += _request(record)
+
+    def cut(self, size: int) -> list[Record]:
+        """Take out the records of one request: the first of them, up to `size` bytes of data or REQUEST."""
+        taken, data, request = 0, 0, 0
+        while taken < len(self.records) and data < size:
+            record = self.records[taken]
+            if taken and request + _request(record) > REQUEST:
+                break
+            taken, data, request = taken + 1, data + len(record.data), request + _request(record)
+        found, self.records = self.records[:taken], self.records[taken:]
+        self.size, self.request, self.since = self.size - data, self.request - request, time.monotonic()
+        return found
+
+
+def _request(record: Record) -> int:
+    return (len(record.data) + 2) // 3 * 4 + ENVELOPE
 
 
 @dataclass(frozen=True)
@@ -67,17 +83,18 @@ class Buffers:
         self.gathered = Gathered()
         self.partitions: dict[str, Pending] = {}
 
-    def take(self, now: float, everything: bool = False) -> list[Record]:
-        """Records due for their transformation; none if it is not time yet."""
-        processor = self._settings.processor
-        if processor is None or not self.gathered.records:
+    def take(self, now: float, everything: bool = False) -> list[list[Record]]:
+        """Records due for their transformation, by request."""
+        processor, gathered = self._settings.processor, self.gathered
+        if processor is None or not gathered.records:
             return []
-        full = self.gathered.size >= processor.size or self.gathered.request >= REQUEST
-        late = now >= self.gathered.since + processor.interval / self._speed
-        if not full and not late and not everything:
-            return []
-        gathered, self.gathered = self.gathered, Gathered()
-        return gathered.records
+        late = now >= gathered.since + processor.interval / self._speed
+        requests = []
+        while gathered.records and (
+            everything or late or gathered.size >= processor.size or gathered.request > REQUEST
+        ):
+            requests.append(gathered.cut(processor.size))
+        return requests
 
     def ready(self, now: float, everything: bool = False) -> list[Pending]:
         """Objects that are due to be written."""

@@ -106,7 +106,7 @@ class Stream:
         with self._lock:
             if self._closed:
                 return
-            if records := self._buffers.take(now, everything):
+            for records in self._buffers.take(now, everything):
                 self._start("transformation in", len(records), self._transformed, records)
             again = [pending for due, pending in self._stuck if everything or due <= now]
             self._stuck = [entry for entry in self._stuck if not everything and entry[0] > now]
@@ -167,6 +167,8 @@ class Stream:
     def _write(self, pending: Pending) -> None:
         key, body = self._object(pending)
         settings = self.settings
+        age = (time.time() - pending.oldest) * self._account.speed
+        self._account.measure("DeliveryToS3.DataFreshness", settings.name, age)
         encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": settings.key} if settings.key else {}
         try:
             client = self._account.client("s3", settings.role)
@@ -180,8 +182,6 @@ class Stream:
             return
         with self._lock:
             self._trouble = ""
-        age = (time.time() - pending.oldest) * self._account.speed
-        self._account.measure("DeliveryToS3.DataFreshness", settings.name, age)
 
     def _object(self, pending: Pending) -> tuple[str, bytes]:
         settings, at, error = self.settings, datetime.fromtimestamp(pending.oldest, UTC), pending.target.error

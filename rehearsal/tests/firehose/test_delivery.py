@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from rehearsal.firehose import buffers
+from rehearsal.firehose.records import Record, event
 from rehearsal.tests.firehose.conftest import ECHO, Streams, failures
 
 pytestmark = pytest.mark.cloud
@@ -154,7 +155,19 @@ def test_batches_of_the_function_have_a_bound(streams: Streams) -> None:
     streams.cloud.wait_idle(30)
     streams.part.flush()
     text = b"".join(streams.delivered(bucket).values())
-    assert sorted(text.split(b";")[:-1]) == sorted([b"6"] * 6 + [b"2"] * 2)  # 1 MiB is reached with the third put
+    assert sorted(text.split(b";")[:-1]) == sorted([b"5"] * 5 + [b"3"] * 3)  # a third x reaches 1 MiB
+
+
+def test_small_records_fill_a_request_before_the_buffer() -> None:
+    gathered = buffers.Gathered()
+    for _ in range(80_000):
+        gathered.add(Record.new(b"0123456789"))
+    requests = []
+    while gathered.records:
+        requests.append(gathered.cut(1024 * 1024))
+    sizes = [len(event("arn", "eu-west-1", "id", records)) for records in requests]
+    assert max(sizes) <= 6 * 1024 * 1024 and len(sizes) == 3
+    assert sum(map(len, requests)) == 80_000 and (gathered.size, gathered.request) == (0, 0)
 
 
 def test_too_many_partitions(streams: Streams, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,6 +219,9 @@ def test_a_write_that_fails_is_tried_until_it_succeeds(streams: Streams) -> None
     deadline = time.monotonic() + 10
     while not any("NoSuchBucket" in text for text in streams.cloud.busy()) and time.monotonic() < deadline:
         time.sleep(0.02)
+    pair = [{"Name": "DeliveryStreamName", "Value": stream}]
+    told = streams.cloud.client("cloudwatch").list_metrics(Namespace="AWS/Firehose", Dimensions=pair)["Metrics"]
+    assert [metric["MetricName"] for metric in told] == ["DeliveryToS3.DataFreshness"], "what waits grows old"
     streams.s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     assert list(streams.delivered(bucket).values()) == [b"x"]
     assert any("S3.NoSuchBucket" in line for line in streams.cloud.log_lines(group))
