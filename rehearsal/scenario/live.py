@@ -76,6 +76,7 @@ class Live:
             raise DataError("disturb: no replication has been started; a replicate step starts them")
         for arn in running:
             if spec.get("restart"):
+                self._delivered(arn)
                 self.dms.interrupt(arn)
             if spec.keys() & {"delay_seconds", "held"}:
                 self._delivered(arn)
