@@ -105,12 +105,12 @@ def _arrow(left: int, right: int, y: int, label: str, weight: float) -> str:
 
 
 def _sources(datasets: list[dict[str, Any]], middle: int) -> str:
-    """Above the raw zone: what the sender sent."""
+    """Above the raw zone: what the sources sent."""
     rows = sum(d["sent"] for d in datasets)
     x = COLUMNS[0]
     return (
         f'<g class="box calm"><rect x="{x}" y="14" width="{BOX}" height="58" rx="9"/>'
-        f'<text class="t" x="{x + BOX / 2}" y="39">Senders</text>'
+        f'<text class="t" x="{x + BOX / 2}" y="39">Sources</text>'
         f'<text class="n" x="{x + BOX / 2}" y="58">{rows:,} rows</text></g>'
         f'<path class="flowline" style="stroke-width:3" marker-end="url(#tip)" d="M{x + BOX / 2} 72 V{middle - 4}"/>'
     )
