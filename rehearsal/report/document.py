@@ -20,7 +20,12 @@ def document(result: Result) -> dict[str, Any]:
             {"name": c.name, "ok": c.ok, "statement": c.statement, "findings": list(c.findings)} for c in verdict.checks
         ],
         "datasets": [
-            {"name": name, "sent": verdict.sent.get(name, 0), **_counts(verdict.counts.get(name, {}))}
+            {
+                "name": name,
+                "sent": verdict.sent.get(name, 0),
+                **_counts(verdict.counts.get(name, {})),
+                "rows": verdict.tables.get(name, 0),
+            }
             for name in sorted({*verdict.counts, *verdict.sent})
         ],
         "objects": verdict.objects,

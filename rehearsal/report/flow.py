@@ -67,7 +67,7 @@ def picture(report: dict[str, Any]) -> str:
     ]
     sources = _sources(datasets, middle)
     models_list = _list(COLUMNS[3], middle, [f"{m['name'].split('.')[1]}" for m in models], [m["rows"] for m in models])
-    tables_list = _list(COLUMNS[2], middle, [d["name"] for d in datasets], [d["inserted"] for d in datasets])
+    tables_list = _list(COLUMNS[2], middle, [d["name"] for d in datasets], [d["rows"] for d in datasets])
     height = middle + ROW + 26 + max(3 * 62, 20 * max(len(datasets), len(models)) + 10)
     title = "Data flow: what was sent, where it went, and what was set aside"
     return (

@@ -39,6 +39,7 @@ class Verdict:
     objects: dict[str, int]
     faults: list[Fault]
     batches: list[dict[str, Any]]
+    tables: dict[str, int]
     models: dict[str, int]
     checks: list[Check] = field(default_factory=list)
 
@@ -72,15 +73,24 @@ def judge(
     made.append(checks.alarms(lake.alarms(), scenario.alarms))
     made.append(Check("at rest", "no object, batch, run or lease is left open", tuple(ledger.open()[:10])))
     objects = {kind: len(sets[kind]) for kind in ("unreadable", "unroutable", "ignored", "failed")}
+    if sets["split"]:
+        objects["split"] = len(sets["split"])
     return Verdict(
         counts=counts,
         sent=account.rows(),
         objects={"seen": sum(len(s) for s in sets.values()), "read": len(sets["readable"]), **objects},
         faults=_faults(journal, counts, found, sets),
         batches=ledger.batches(),
+        tables={d.id: _rows(lake, d) for d in lake.datasets.values()},
         models={m["id"]: lake.count(m["database"], m["name"]) for m in lake.manifest["models"]},
         checks=made,
     )
+
+
+def _rows(lake: Lake, dataset: Any) -> int:
+    """The rows of a cleaned table that are not deleted."""
+    where = f"{checks.DELETED} = false" if dataset.load == "cdc" else "true"
+    return lake.count(dataset.cleaned_database, dataset.name, where)
 
 
 def _quarantine(lake: Lake, dataset: Any) -> list[dict[str, Any]]:

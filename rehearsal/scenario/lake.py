@@ -171,10 +171,11 @@ class Lake:
         fields = tuple(columns) if columns else ("*",)
         return catalog.load_table((database, table)).scan(selected_fields=fields).to_arrow().to_pylist()
 
-    def count(self, database: str, table: str) -> int:
+    def count(self, database: str, table: str, where: str = "true") -> int:
         """Rows of a table; 0 when it does not exist."""
         catalog = self.catalog()
-        return catalog.load_table((database, table)).scan().count() if catalog.table_exists((database, table)) else 0
+        known = catalog.table_exists((database, table))
+        return catalog.load_table((database, table)).scan(row_filter=where).count() if known else 0
 
     def columns(self, database: str, table: str) -> list[str]:
         """Columns of a table; none when it does not exist."""

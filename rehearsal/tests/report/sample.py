@@ -19,7 +19,8 @@ COUNTS = (
 
 
 def dataset(name: str, **counts: int) -> dict[str, Any]:
-    return {"name": name, "sent": counts["read"], **{c: counts.get(c, 0) for c in COUNTS}}
+    rows = counts["inserted"] - counts.get("deleted", 0)
+    return {"name": name, "sent": counts["read"], **{c: counts.get(c, 0) for c in COUNTS}, "rows": rows}
 
 
 def report(ok: bool = True) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def report(ok: bool = True) -> dict[str, Any]:
         "machine": {"cpus": 2, "memory_gb": 24.0, "system": "Linux x86_64", "python": "3.11"},
         "checks": [{"name": "conservation", "ok": True, "statement": "holds", "findings": []}, failing],
         "datasets": [
-            dataset("sales.orders", read=1234, inserted=1200, updated=20, duplicate=4, quarantined=10),
+            dataset("sales.orders", read=1234, inserted=1200, updated=13, deleted=7, duplicate=4, quarantined=10),
             dataset("geo.nation", read=25, inserted=25),
         ],
         "objects": {"seen": 12, "read": 8, "unreadable": 1, "unroutable": 1, "ignored": 2},

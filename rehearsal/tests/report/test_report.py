@@ -88,6 +88,7 @@ def test_the_picture_is_drawn_from_the_counts() -> None:
         "1 unroutable",
         "1 of 1 queries equal",
         "777",
+        "1,193",
     ):
         assert word in words, word
     changed = report()
