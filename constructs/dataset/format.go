@@ -43,9 +43,27 @@ func (JSON) render() FileFormat { return FileFormat{Kind: "json"} }
 
 // DMS is Parquet as AWS Database Migration Service writes it, with the operation (Op), the sequence (AR_H_CHANGE_SEQ) and
 // the keys before the change (BI_<key>) beside the table's columns. For CDC datasets only.
-type DMS struct{}
+type DMS struct {
+	// Transactions says that changes come as records of transaction files, which are CSV without names: Columns are then
+	// the table's columns, all of them and in the table's order. Loads are Parquet all the same.
+	// Default: false, changes are Parquet too.
+	Transactions bool
+}
 
-func (DMS) render() FileFormat { return FileFormat{Kind: "dms_parquet"} }
+// TransactionNull is the field of a transaction file that means NULL. It is nothing that data would hold: the one text
+// that cannot be told from NULL.
+const TransactionNull = "~strata.null~"
+
+// KindTransactions is the kind of a DMS format with Transactions, as the manifest states it.
+const KindTransactions = "dms_transactions"
+
+func (d DMS) render() FileFormat {
+	if !d.Transactions {
+		return FileFormat{Kind: "dms_parquet"}
+	}
+	null := TransactionNull
+	return FileFormat{Kind: KindTransactions, NullValue: &null}
+}
 
 // FileFormat is a Format as the manifest states it.
 type FileFormat struct {

@@ -46,6 +46,10 @@ func everything(tb testing.TB) ([]dataset.Spec, []dataset.Landing, []dataset.Mod
 		Domain: "sales", Name: "parcels", Load: dataset.CDC, Keys: []string{"id", "line"}, Format: dataset.DMS{},
 		Columns: []dataset.Column{{Name: "id", Type: dataset.Bigint}, {Name: "line", Type: dataset.Int}, {Name: "weight", Type: dataset.Double}},
 	}
+	returns := dataset.Spec{
+		Domain: "sales", Name: "returns", Load: dataset.CDC, Keys: []string{"id"}, Format: dataset.DMS{Transactions: true},
+		Columns: []dataset.Column{{Name: "id", Type: dataset.Bigint}, {Name: "reason", Type: dataset.String}},
+	}
 	clicks := dataset.Spec{
 		Domain: "lab", Name: "clicks", Keys: []string{"id"}, Format: dataset.JSON{},
 		Columns: []dataset.Column{{Name: "id", Type: dataset.String}, {Name: "payload", Type: dataset.String}},
@@ -55,12 +59,13 @@ func everything(tb testing.TB) ([]dataset.Spec, []dataset.Landing, []dataset.Mod
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return []dataset.Spec{orders(), kinds, events, parcels, clicks}, []dataset.Landing{
+	return []dataset.Spec{orders(), kinds, events, parcels, returns, clicks}, []dataset.Landing{
 		{Prefix: "files/sales/orders/", Dataset: "sales.orders", Source: "Files"},
 		{Prefix: "files/lab/", Dataset: "lab.kinds", Source: "Files"},
 		{Prefix: "files/lab/events/", Dataset: "lab.events", Source: "Files"},
 		{Prefix: "erp/g1/public/parcels/", Dataset: "sales.parcels", Source: "Erp", Generation: &first},
 		{Prefix: "erp/g2/public/parcels/", Dataset: "sales.parcels", Source: "Erp", Generation: &second},
+		{Prefix: "erp/g2/public/returns/", Dataset: "sales.returns", Source: "Erp", Generation: &second},
 		{Prefix: "clicks/lab/clicks/", Dataset: "lab.clicks", Source: "Clicks"},
 	}, models
 }

@@ -35,7 +35,7 @@ func randomSpec(r *rand.Rand) dataset.Spec {
 		s.Sequence = rarely(r, "zz", "b")
 	}
 	if s.Load == dataset.CDC {
-		s.Format = rarely[dataset.Format](r, dataset.JSON{}, nil, dataset.DMS{})
+		s.Format = rarely[dataset.Format](r, dataset.JSON{}, nil, dataset.DMS{}, dataset.DMS{Transactions: true})
 	}
 	if r.IntN(2) == 0 && s.Load != dataset.CDC || r.IntN(30) == 0 {
 		s.Rules = dataset.Rules{dataset.UniqueKey()}

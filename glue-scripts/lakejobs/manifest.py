@@ -10,6 +10,7 @@ from typing import Any
 from lakejobs.shapes import Fields, ShapeError
 
 SCHEMA_VERSION = 1
+DMS_PARQUET, DMS_TRANSACTIONS = DMS_KINDS = ("dms_parquet", "dms_transactions")
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ class Column:
 
 @dataclass(frozen=True)
 class Format:
-    """`kind` is csv, parquet, json or dms_parquet; the other fields are None but for csv."""
+    """`kind` is csv, parquet, json, dms_parquet or dms_transactions; the other fields are None but for csv, and the
+    `null_value` of dms_transactions."""
 
     kind: str
     header: bool | None
@@ -185,7 +187,7 @@ def _column(value: Any, path: str) -> Column:
 def _format(value: Any, path: str) -> Format:
     f = Fields(value, path)
     result = Format(
-        kind=f.choice("kind", ("csv", "parquet", "json", "dms_parquet")),
+        kind=f.choice("kind", ("csv", "parquet", "json", *DMS_KINDS)),
         header=f.optional("header", bool),
         delimiter=f.optional("delimiter", str),
         null_value=f.optional("null_value", str),
@@ -193,6 +195,8 @@ def _format(value: Any, path: str) -> Format:
     f.done()
     if result.kind == "csv" and (result.header is None or result.delimiter is None or result.null_value is None):
         raise ShapeError(f"{path}: csv needs header, delimiter and null_value")
+    if result.kind == DMS_TRANSACTIONS and not result.null_value:
+        raise ShapeError(f"{path}: dms_transactions needs null_value")
     return result
 
 
@@ -225,9 +229,9 @@ def _dataset(value: Any, path: str) -> Dataset:
     f.done()
     if (dataset.load == "upsert") != (dataset.sequence is not None):
         raise ShapeError(f"{path}.sequence: upsert needs one, and append and cdc have none")
-    if dataset.is_cdc != (dataset.format.kind == "dms_parquet"):
+    if dataset.is_cdc != (dataset.format.kind in DMS_KINDS):
         kind = dataset.format.kind
-        raise ShapeError(f"{path}.format.kind: is {kind} with load {dataset.load}; cdc reads dms_parquet")
+        raise ShapeError(f"{path}.format.kind: is {kind} with load {dataset.load}; cdc reads {' or '.join(DMS_KINDS)}")
     return dataset
 
 

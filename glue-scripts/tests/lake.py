@@ -186,19 +186,21 @@ class Lake:
         self.refine([batch])
         return self.batch(batch)
 
-    def changes(self, dataset_id: str, *bodies: bytes, generation: int = 1, load: bool = False) -> dict:
+    def changes(
+        self, dataset_id: str, *bodies: bytes, generation: int = 1, load: bool = False, suffix: str = "parquet"
+    ) -> dict:
         """Makes a batch of files as DMS names them, and returns its entry for a run."""
         name = dataset_id.split(".")[1]
         objects = []
         for body in bodies:
             n = next(_NUMBERS)
             base = f"LOAD{n:08X}" if load else f"20260101-{n:09d}"
-            objects.append(self.land(f"erp/g{generation}/public/{name}/{base}.parquet", body))
+            objects.append(self.land(f"erp/g{generation}/public/{name}/{base}.{suffix}", body))
         return self.freeze(dataset_id, objects, load=generation if load else None)
 
-    def apply_changes(self, dataset_id: str, *bodies: bytes, generation: int = 1, load: bool = False) -> dict:
+    def apply_changes(self, dataset_id: str, *bodies: bytes, **more: Any) -> dict:
         """Refines such a batch and returns its record."""
-        item = self.changes(dataset_id, *bodies, generation=generation, load=load)
+        item = self.changes(dataset_id, *bodies, **more)
         self.refine([item])
         return self.batch(item)
 

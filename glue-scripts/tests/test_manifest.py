@@ -51,7 +51,7 @@ def test_golden_manifest_shows_every_kind() -> None:
     assert {type(r) for c in columns for r in c.rules} == {Range, OneOf, Pattern}
     assert {c.protect for c in columns} == {"none", "hash", "drop"}
     assert {d.load for d in read.datasets} == {"append", "upsert", "cdc"}
-    assert {d.format.kind for d in read.datasets} == {"csv", "parquet", "json", "dms_parquet"}
+    assert {d.format.kind for d in read.datasets} == {"csv", "parquet", "json", "dms_parquet", "dms_transactions"}
     assert {at.generation for at in read.landing} == {None, 1, 2}
     assert read.models
 

@@ -13,14 +13,16 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lakejobs.manifest import Dataset
-from lakejobs.refine.conform import KEY, REASONS, protected, rule_faults, shape_faults, sorted_reasons
+from lakejobs.refine.conform import KEY, REASONS, protected, rule_faults, shape_faults, sorted_reasons, whole_faults
 from lakejobs.refine.grammar import parse
 from lakejobs.refine.protect import HashKey, with_pads
 from lakejobs.refine.record import (
     CHANGE_SEQUENCE,
     GENERATION,
+    LAYOUT,
     LINE,
     LOADED,
+    MALFORMED,
     OBJECT,
     OPERATION,
     before,
@@ -45,7 +47,7 @@ def conform_changes(rows: DataFrame, dataset: Dataset, key: HashKey | None) -> D
     values = [parse(text_column(c.name), c.type).alias(c.name) for c in dataset.columns]
     types = {c.name: c.type for c in dataset.columns}
     values += [parse(text_column(before(k)), types[k]).alias(before(k)) for k in dataset.keys]
-    typed = rows.select(OBJECT, LINE, GENERATION, LOADED, *texts, *values)
+    typed = rows.select(OBJECT, LINE, GENERATION, LOADED, MALFORMED, LAYOUT, *texts, *values)
     typed = typed.withColumn(REASONS, _reasons(dataset))
     halves = F.when((F.size(REASONS) == 0) & _moves(dataset), F.array(F.lit(OLD), F.lit(NEW)))
     typed = typed.withColumn(HALF, F.explode(halves.otherwise(F.array(F.lit(ROW)))))
@@ -109,7 +111,8 @@ def _reasons(dataset: Dataset) -> Column:
             written += shape
         written += rules
     found += [(reason, fault & ~_deletes()) for reason, fault in written]
-    return sorted_reasons([F.when(fault, F.lit(reason)) for reason, fault in found])
+    judged = sorted_reasons([F.when(fault, F.lit(reason)) for reason, fault in found])
+    return whole_faults({"malformed": MALFORMED, "layout": LAYOUT}, judged)
 
 
 def _stored(dataset: Dataset) -> list[Column]:

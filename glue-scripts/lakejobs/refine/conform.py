@@ -24,7 +24,7 @@ def conform(rows: DataFrame, dataset: Dataset, key: HashKey | None) -> DataFrame
     texts = [F.col(text_column(c.name)) for c in dataset.columns]
     typed = rows.select(OBJECT, LINE, MALFORMED, *texts, *values)
     found = [F.when(fault, F.lit(reason)) for column in dataset.columns for reason, fault in faults(column)]
-    reasons = F.when(F.col(MALFORMED), F.array(F.lit("malformed"))).otherwise(sorted_reasons(found))
+    reasons = whole_faults({"malformed": MALFORMED}, sorted_reasons(found))
     record_key = F.struct(*[F.col(text_column(k)).alias(k) for k in dataset.keys])
     if key is not None and dataset.hashed:
         typed = with_pads(typed, key)
@@ -35,6 +35,13 @@ def conform(rows: DataFrame, dataset: Dataset, key: HashKey | None) -> DataFrame
 def sorted_reasons(found: list[Column]) -> Column:
     """The reasons that are not NULL, in order."""
     return F.array_sort(F.array_compact(F.array(*found))) if found else F.array().cast("array<string>")
+
+
+def whole_faults(flags: dict[str, str], judged: Column) -> Column:
+    """The reason of the first flag that is set, which leaves no value to judge; else what was judged."""
+    for reason, flag in reversed(flags.items()):
+        judged = F.when(F.col(flag), F.array(F.lit(reason))).otherwise(judged)
+    return judged
 
 
 def protected(value: Column, column: Declared) -> Column:

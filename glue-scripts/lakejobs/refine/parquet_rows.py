@@ -12,6 +12,7 @@ from lakejobs.manifest import Dataset
 from lakejobs.refine.grammar import decimal_shape, text_of
 from lakejobs.refine.record import (
     GENERATION,
+    LAYOUT,
     LINE,
     LOADED,
     MALFORMED,
@@ -41,7 +42,9 @@ def parquet_rows(spark: SparkSession, dataset: Dataset, group: list[Readable]) -
     record = F.struct(*[F.col(text_column(name)).alias(name) for name, _ in [*changes, *declared]])
     rows = rows.withColumn(LINE, F.to_json(record, {"ignoreNullFields": "false"}).cast("binary"))
     if dataset.is_cdc:
-        rows = rows.withColumns({GENERATION: F.lit(group[0].generation), LOADED: F.lit(group[0].loads)})
+        rows = rows.withColumns(
+            {GENERATION: F.lit(group[0].generation), LOADED: F.lit(group[0].loads), LAYOUT: F.lit(False)}
+        )
     return rows
 
 

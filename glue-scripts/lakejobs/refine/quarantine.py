@@ -29,7 +29,8 @@ def quarantine_name(dataset: Dataset) -> str:
 def quarantine_rows(classified: DataFrame, objects: Sequence[Readable], batch: str) -> DataFrame:
     """The refused records of a classified batch, by record id.
 
-    `record_key` is the key's text as JSON, NULL for a malformed record. `raw` replaces bytes that are not UTF-8.
+    `record_key` is the key's text as JSON, NULL for a record whose values cannot be told. `raw` replaces bytes that are
+    not UTF-8.
     """
     refused = classified.where(F.col(OUTCOME) == "quarantined")
     alike = Window.partitionBy(OBJECT, LINE).orderBy(OBJECT)
@@ -40,8 +41,8 @@ def quarantine_rows(classified: DataFrame, objects: Sequence[Readable], batch: s
         [(item.position, item.object.key, item.object.version) for item in objects],
     )
     located = counted.join(F.broadcast(places), on=F.col(OBJECT) == F.col("_position"), how="inner")
-    malformed = F.array_contains(REASONS, "malformed")
-    record_key = F.when(~malformed, F.to_json(F.col(KEY), {"ignoreNullFields": "false"}))
+    keyless = F.array_contains(REASONS, "malformed") | F.array_contains(REASONS, "layout")
+    record_key = F.when(~keyless, F.to_json(F.col(KEY), {"ignoreNullFields": "false"}))
     return located.select(
         F.lit(batch).alias("batch_id"),
         "object_key",

@@ -18,6 +18,8 @@ OBJECT, LINE, MALFORMED = "_object", "_line", "_malformed"
 OPERATION, CHANGE_SEQUENCE, _BEFORE = "Op", "AR_H_CHANGE_SEQ", "BI_"
 # Of a change: the generation of the object it landed in, and whether that object is part of the generation's load.
 GENERATION, LOADED = "_generation", "_loaded"
+# Of a change: whether its fields are other ones than those of the declared columns.
+LAYOUT = "_layout"
 
 _LOAD_NAME = re.compile(r"(?:.*/)?LOAD[0-9A-F]{8}\.[^/]*")
 
@@ -40,6 +42,11 @@ class Readable:
     layout: tuple[tuple[str, str], ...]
     utf8: bool
     generation: int | None = None
+
+    @property
+    def table(self) -> tuple[str, ...]:
+        """Schema and table by the folder of the object."""
+        return tuple(self.object.key.split("/")[-3:-1])
 
     @property
     def loads(self) -> bool:

@@ -2,7 +2,7 @@
 
 Columns: `_object` (the object's position in the order of key and version), `_line` (the raw line's bytes),
 `_malformed`, and per declared column its text, NULL for NULL. Of a CDC dataset also the text of each change column,
-`_generation` and `_loaded`.
+`_generation`, `_loaded` and `_layout`.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from lakejobs.manifest import Dataset
+from lakejobs.manifest import DMS_PARQUET, DMS_TRANSACTIONS, Dataset
 from lakejobs.refine.line_rows import csv_rows, json_rows
 from lakejobs.refine.parquet_rows import parquet_rows
 from lakejobs.refine.record import Readable
+from lakejobs.refine.transaction_rows import transaction_rows
 
 _READERS: dict[str, Callable[[SparkSession, Dataset, list[Readable]], DataFrame]] = {
     "csv": csv_rows,
     "json": json_rows,
     "parquet": parquet_rows,
-    "dms_parquet": parquet_rows,
+    DMS_PARQUET: parquet_rows,
+    DMS_TRANSACTIONS: parquet_rows,
 }
 
 
@@ -33,7 +35,9 @@ def read_rows(spark: SparkSession, dataset: Dataset, objects: Iterable[Readable]
     for item in objects:
         if item.records:
             change = (item.generation, item.loads) if dataset.is_cdc else None
-            groups[(item.header, item.layout, item.repeats > 0, item.utf8, change)].append(item)
-    read = _READERS[dataset.format.kind]
-    parts = [read(spark, dataset, group) for group in groups.values()]
+            read, table = _READERS[dataset.format.kind], None
+            if dataset.format.kind == DMS_TRANSACTIONS and item.object.key.endswith(".csv"):
+                read, table = transaction_rows, item.table
+            groups[(read, table, item.header, item.layout, item.repeats > 0, item.utf8, change)].append(item)
+    parts = [key[0](spark, dataset, group) for key, group in groups.items()]
     return reduce(DataFrame.unionByName, parts) if parts else None

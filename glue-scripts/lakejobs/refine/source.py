@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 from lakejobs.aws import executor_settings
 from lakejobs.ledger import Outcome, Unreadable
 from lakejobs.lists import FrozenList, Object
-from lakejobs.manifest import Dataset, Landing
+from lakejobs.manifest import DMS_TRANSACTIONS, Dataset, Landing
 from lakejobs.refine import survey
 from lakejobs.refine.landed import is_current
 from lakejobs.refine.outcome import Tally
@@ -74,6 +74,7 @@ def survey_source(
         "delimiter": dataset.format.delimiter,
         "columns": [*change_columns(dataset), *((c.name, c.type) for c in dataset.columns)],
         "needed": (OPERATION, CHANGE_SEQUENCE) if dataset.is_cdc else (),
+        "no_bytes": [c.name for c in dataset.stored] if dataset.format.kind == DMS_TRANSACTIONS else (),
     }
     items = [
         (i, {"bucket": o.bucket, "key": o.key, "version": o.version, "size": o.size}) for i, o in enumerate(objects)

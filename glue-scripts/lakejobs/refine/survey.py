@@ -7,22 +7,24 @@ are shipped by value, with all they use of it (`SHIPPED`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
 
-from lakejobs.refine import json_text, landed, survey_lines, survey_parquet
+from lakejobs.refine import json_text, landed, survey_lines, survey_parquet, survey_transactions, transaction_text
 from lakejobs.refine.landed import Unreadable, is_current
 from lakejobs.refine.survey_lines import survey_lines as read_lines
 from lakejobs.refine.survey_parquet import survey_parquet as read_parquet
+from lakejobs.refine.survey_transactions import survey_transactions as read_transactions
 
-SHIPPED = (json_text, landed, survey_lines, survey_parquet)
+SHIPPED = (json_text, landed, survey_lines, survey_parquet, survey_transactions, transaction_text)
 
 
 def survey_object(s3: Any, item: dict[str, Any], form: dict[str, Any]) -> dict[str, Any]:
     """Surveys one object: {"bucket", "key", "version", "size"}. `form` is {"kind", "header", "delimiter", "columns",
-    "needed"}: columns as (name, declared type), and columns without which a Parquet file is unreadable.
+    "needed", "no_bytes"}: columns as (name, declared type), columns without which a Parquet file is unreadable, and
+    columns that it may not hold as bytes.
 
     Returns {"current", "records", "header", "repeats", "names", "layout", "utf8", "error"}; with an error the rest says
     nothing.
@@ -32,11 +34,20 @@ def survey_object(s3: Any, item: dict[str, Any], form: dict[str, Any]) -> dict[s
     result |= {"error": None, "utf8": True}
     try:
         result["current"] = is_current(s3, item["bucket"], item["key"], item["version"])
-        read = read_parquet if form["kind"] in ("parquet", "dms_parquet") else read_lines
-        result |= read(s3, item, form)
+        result |= _reader(form["kind"], item["key"])(s3, item, form)
     except Unreadable as fault:
         result["error"] = str(fault)
     return result
+
+
+def _reader(kind: str, key: str) -> Callable[..., dict[str, Any]]:
+    """What reads an object of a format's kind. Of a replication with transaction files the key's ending tells."""
+    if kind == "dms_transactions":
+        kind = {"parquet": "dms_parquet", "csv": kind}.get(key.rsplit(".", 1)[-1], "")
+        if not kind:
+            raise Unreadable("ends neither in .parquet, as loads do, nor in .csv, as changes do")
+    readers = {"parquet": read_parquet, "dms_parquet": read_parquet, "dms_transactions": read_transactions}
+    return readers.get(kind, read_lines)
 
 
 def survey_partition(settings: dict[str, str], form: dict[str, Any], items: Iterator[Any]) -> Iterator[Any]:

@@ -45,6 +45,11 @@ def survey_parquet(s3: Any, item: dict[str, Any], form: dict[str, Any]) -> dict[
             if len(alike) > 1:
                 raise Unreadable(f"has columns that differ in case only: {', '.join(alike)}")
             stored = _spark_type(name, schema.field(name).type, physical.get(name))
+            if stored == "binary" and name in form.get("no_bytes", ()):
+                raise Unreadable(
+                    f"its column {name} holds bytes, and nobody says how DMS writes them into transaction files:"
+                    " declare the column with Protect: Drop, or replicate without PreserveTransactions"
+                )
             if stored.split("(")[0] not in _READ_AS[declared.split("(")[0]]:
                 raise Unreadable(f"its column {name} holds {stored}, which cannot be read as {declared}")
             layout.append((name, stored))
