@@ -35,6 +35,8 @@ const (
 	Replication LedgerRole = "replication"
 	// Redeliver records which failed deliveries, and records without a folder, are back in their stream.
 	Redeliver LedgerRole = "redeliver"
+	// Split records which transaction files have been handed to their datasets.
+	Split LedgerRole = "split"
 	// Job brings the batches of a run to their outcome and renews its leases, or publishes models.
 	Job LedgerRole = "job"
 	// Reader only looks.
@@ -143,6 +145,7 @@ var ledgerAccesses = map[LedgerRole]ledgerAccess{
 	Record:    {table: changing("dynamodb:GetItem", "dynamodb:Query")},
 	Reconcile: {table: []string{"dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem"}},
 	Redeliver: {table: []string{"dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"}},
+	Split:     {table: []string{"dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"}},
 	// The records it creates and those it changes are different ones, and it deletes the list of a load's earlier try.
 	Replication: {table: changing("dynamodb:GetItem", "dynamodb:Query")},
 	Job:         {table: changing("dynamodb:GetItem")},
@@ -159,7 +162,7 @@ var (
 func (l *Ledger) Grant(grantee awsiam.IGrantable, role LedgerRole) awsiam.Grant {
 	access, ok := ledgerAccesses[role]
 	if !ok {
-		panic(fmt.Sprintf("catalog: %q plays no part with the ledger; allowed: notice, dispatch, record, reconcile, redeliver, replication, job, reader", role))
+		panic(fmt.Sprintf("catalog: %q plays no part with the ledger; allowed: notice, dispatch, record, reconcile, redeliver, replication, split, job, reader", role))
 	}
 	grant := func(actions []string, arn string) awsiam.Grant {
 		return awsiam.Grant_AddToPrincipal(&awsiam.GrantOnPrincipalOptions{

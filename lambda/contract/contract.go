@@ -56,6 +56,7 @@ var Environment = map[string][]string{
 	"replication": {Lake, LedgerTable, RawBucket, ManifestBucket, ManifestKey, ManifestHash, WakeQueueURL, WindowSeconds,
 		ReplicationSource, ReplicationConfigARN, ReplicationGeneration, ReplicationMode},
 	"transform": {Lake, RoutingVariable},
+	"split":     {Lake, LedgerTable, RawBucket, ManifestBucket, ManifestKey, ManifestHash, SourcePrefix},
 	"redeliver": {Lake, LedgerTable, RawBucket, DeliveryStream, ErrorsPrefix},
 }
 

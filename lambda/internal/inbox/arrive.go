@@ -32,6 +32,9 @@ const perTransaction = (ledger.TransactLimit - 1) / 3
 // routed tells whether the partition is a dataset's inbox.
 func routed(partition string) bool { return !strings.HasPrefix(partition, "!") }
 
+// waits tells whether something is still to be done with the partition's arrivals.
+func waits(partition string) bool { return routed(partition) || partition == ledger.Transactions }
+
 // Arrive records arrivals of one partition that the inbox does not hold, and returns the hashes of those it recorded.
 // An arrival that is held already changes nothing. Object, pointer and dirty mark are written in one transaction, and
 // an object that was unroutable leaves that partition in the same one.
@@ -65,11 +68,11 @@ func Arrive(ctx context.Context, w Writer, partition string, arrivals []Arrival)
 func arrivalWrites(partition string, arrivals []Arrival) (writes []ledger.Write, perArrival int) {
 	for _, a := range arrivals {
 		key, state := ledger.ObjectKey(partition, a.Hash()), ledger.ObjectPending
-		if !routed(partition) {
+		if !waits(partition) {
 			state = partition[1:]
 		}
 		writes = append(writes, ledger.Create(key, ledger.ObjectValues(a.Object, state, a.EventTime)))
-		if routed(partition) {
+		if waits(partition) {
 			writes = append(writes, ledger.PutPending(partition, a.Object))
 		}
 		if partition != ledger.Unroutable && partition != ledger.Ignored {

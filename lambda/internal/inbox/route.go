@@ -3,6 +3,7 @@ package inbox
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/strata-cdk/strata/constructs/dataset"
@@ -11,8 +12,9 @@ import (
 )
 
 // Partition is the inbox an object belongs to: the id of the dataset whose landing prefix is the longest match,
-// ledger.Failed for what a source's delivery service could not deliver, ledger.Unroutable or ledger.Ignored. Folder
-// markers and control files (_SUCCESS, .DS_Store, …) are ignored wherever they lie.
+// ledger.Transactions for the transaction files of a replication, ledger.Failed for what a source's delivery service could
+// not deliver, ledger.Unroutable or ledger.Ignored. Folder markers and control files (_SUCCESS, .DS_Store, …) are ignored
+// wherever they lie.
 func Partition(m *dataset.Manifest, key string) string {
 	base := path.Base(key)
 	if strings.HasSuffix(key, "/") || strings.HasPrefix(base, "_") || strings.HasPrefix(base, ".") {
@@ -21,6 +23,11 @@ func Partition(m *dataset.Manifest, key string) string {
 	if dataset, ok := m.Route(key); ok {
 		return dataset
 	}
+	if strings.Contains(key, "/"+contract.TransactionsFolder+"/") && slices.ContainsFunc(m.Landing, func(l dataset.Landing) bool {
+		return splits(m, l) && strings.HasPrefix(key, contract.TransactionsPrefix(l.Prefix))
+	}) {
+		return ledger.Transactions
+	}
 	for _, l := range m.Landing {
 		source, _, _ := strings.Cut(l.Prefix, "/")
 		if strings.HasPrefix(key, contract.ErrorsFolder(source+"/")) {
@@ -28,4 +35,10 @@ func Partition(m *dataset.Manifest, key string) string {
 		}
 	}
 	return ledger.Unroutable
+}
+
+// splits tells whether a landing's dataset takes records of transaction files.
+func splits(m *dataset.Manifest, l dataset.Landing) bool {
+	e, ok := m.Dataset(l.Dataset)
+	return ok && e.Format.Kind == dataset.KindTransactions
 }

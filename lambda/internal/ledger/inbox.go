@@ -15,6 +15,7 @@ const (
 	ObjectIgnored     = "ignored"
 	ObjectFailed      = "failed"
 	ObjectRedelivered = "redelivered"
+	ObjectSplit       = "split"
 )
 
 // Pending is a pointer to an object that no batch has claimed.

@@ -14,6 +14,7 @@ const (
 	Unroutable   = "!unroutable"
 	Ignored      = "!ignored"
 	Failed       = "!failed"
+	Transactions = "!transactions"
 	PublishMark  = "!publish"
 	PublishLease = "!publish"
 )
@@ -29,7 +30,7 @@ const (
 // Key is an item's primary key.
 type Key struct{ PK, SK string }
 
-// ObjectKey is the record of an object in a dataset's inbox, or in Unroutable, Ignored or Failed.
+// ObjectKey is the record of an object in a dataset's inbox, or in Unroutable, Ignored, Failed or Transactions.
 func ObjectKey(inbox, hash string) Key { return Key{"inbox#" + inbox, "object#" + hash} }
 
 // PendingSK is the sort key of a pending pointer: pointers sort in landing order.

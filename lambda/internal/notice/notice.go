@@ -2,11 +2,7 @@
 package notice
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -113,9 +109,10 @@ func (h *Handler) handle(ctx context.Context, records []events.SQSMessage) map[s
 
 // metricOf names what is counted of the arrivals that belong to no dataset, if anything.
 var metricOf = map[string]string{
-	ledger.Unroutable: contract.UnroutableObjects,
-	ledger.Failed:     contract.FailedDeliveries,
-	ledger.Ignored:    "",
+	ledger.Unroutable:   contract.UnroutableObjects,
+	ledger.Failed:       contract.FailedDeliveries,
+	ledger.Transactions: "", // split is told of them on a way of its own, and looks for them
+	ledger.Ignored:      "",
 }
 
 func (h *Handler) record(ctx context.Context, partition string, messages []message) error {
@@ -138,31 +135,10 @@ func (h *Handler) record(ctx context.Context, partition string, messages []messa
 }
 
 func (h *Handler) parse(r events.SQSMessage) (message, error) {
-	var e contract.ObjectEvent
-	if err := json.Unmarshal([]byte(r.Body), &e); err != nil {
-		return message{}, fmt.Errorf("the body is not an EventBridge event: %w", err)
-	}
-	o := e.Detail.Object
-	var problems []error
-	if e.DetailType != contract.ObjectCreated {
-		problems = append(problems, fmt.Errorf("detail-type: got %q, want %q", e.DetailType, contract.ObjectCreated))
-	}
-	if e.Source != contract.SourceS3 && e.Source != contract.SourceReconcile {
-		problems = append(problems, fmt.Errorf("source: got %q, want %q or %q", e.Source, contract.SourceS3, contract.SourceReconcile))
-	}
-	if e.Detail.Bucket.Name != h.Bucket {
-		problems = append(problems, fmt.Errorf("detail.bucket.name: got %q, want the raw bucket %q", e.Detail.Bucket.Name, h.Bucket))
-	}
-	if o.Key == "" {
-		problems = append(problems, errors.New("detail.object.key: empty"))
-	}
-	if len(problems) > 0 {
-		return message{}, fmt.Errorf("not an event of a landed object: %w", errors.Join(problems...))
+	arrival, err := inbox.ParseEvent(r.Body, h.Bucket, h.Now())
+	if err != nil {
+		return message{}, err
 	}
 	count := r.Attributes["ApproximateReceiveCount"]
-	return message{id: r.MessageId, again: count != "" && count != "1", Arrival: inbox.Arrival{
-		EventTime: e.Time,
-		Object: contract.Object{Bucket: h.Bucket, Key: o.Key, Version: cmp.Or(o.VersionID, "null"), Size: o.Size, ETag: o.ETag,
-			NoticedAt: contract.Time(h.Now())},
-	}}, nil
+	return message{id: r.MessageId, again: count != "" && count != "1", Arrival: arrival}, nil
 }

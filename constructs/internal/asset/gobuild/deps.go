@@ -11,5 +11,6 @@ import (
 	_ "github.com/strata-cdk/strata/lambda/record"
 	_ "github.com/strata-cdk/strata/lambda/redeliver"
 	_ "github.com/strata-cdk/strata/lambda/replication"
+	_ "github.com/strata-cdk/strata/lambda/split"
 	_ "github.com/strata-cdk/strata/lambda/transform"
 )

@@ -12,5 +12,6 @@ var Handlers = []string{
 	Module + "/lambda/record",
 	Module + "/lambda/redeliver",
 	Module + "/lambda/replication",
+	Module + "/lambda/split",
 	Module + "/lambda/transform",
 }
