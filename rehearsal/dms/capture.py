@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from rehearsal.dms.layout import Change, Layout, Operation
+from rehearsal.dms.layout import Built, Change, Layout, Operation
 from rehearsal.dms.load import Judge
 from rehearsal.dms.pgoutput import (
     UNCHANGED,
@@ -23,6 +23,7 @@ from rehearsal.dms.pgoutput import (
 )
 from rehearsal.dms.state import Checkpoint, Progress, TableState
 from rehearsal.dms.target import Target
+from rehearsal.dms.transactions import lines
 from rehearsal.dms.unverified import Unverified
 
 LayoutOf = Callable[[Relation], Layout | None]
@@ -102,18 +103,32 @@ class Capture:
     def flush(self) -> None:
         """Write the files of the batch. The checkpoint that this makes safe is taken one flush later."""
         batches = self._batches
+        ordered: list[tuple[str, str]] = []
         for batch in batches:
             built = batch.layout.changed(batch.changes, self._with_op)
             self._judge(batch.state, built)
             if built.table.num_rows and not batch.state.suspended:
-                key = self._target.change_key(batch.state.schema, batch.state.name)
-                self._target.write(key, built.table)
+                if self._target.settings["PreserveTransactions"]:
+                    ordered += self._lines(batch, built)
+                else:
+                    key = self._target.change_key(batch.state.schema, batch.state.name)
+                    self._target.write(key, built.table)
                 self._count(batch)
+        if ordered:
+            self._target.write(self._target.transaction_key(), "".join(line for _, line in sorted(ordered)).encode())
         if batches:
             if self._flushed is not None and not self._target.waiting:
                 self._progress.checkpoint = self._flushed
             self._flushed = self._read
             self._batches, self.oldest = [], None  # only now: what is being written is pending
+
+    def _lines(self, batch: _Batch, built: Built) -> list[tuple[str, str]]:
+        """The rows of a batch for a transaction file, each with its sequence, which rises over all tables."""
+        left_out = {row for row, _ in built.wrong}
+        sequences = [change.sequence for row, change in enumerate(batch.changes) if row not in left_out]
+        place = batch.state.schema, batch.state.name
+        null = self._target.settings["CsvNullValue"]
+        return list(zip(sequences, lines(built.table, batch.layout.fields(), place, null), strict=True))
 
     def settle(self) -> None:
         """Write everything and take the checkpoint, as a stop does."""

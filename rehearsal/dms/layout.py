@@ -78,6 +78,12 @@ class Layout:
         self._keys = {index for index, item in enumerate(columns) if item.name in keys}
         self._check_names(schema, name)
 
+    def fields(self) -> list[str]:
+        """The columns that `changed` gives, without Op, in the order in which they stand where none is named."""
+        before, added = [name for name, _ in self._before], [item.name for item in self._added]
+        first = self._options.unverified.before_image_position == "before_added"
+        return [*(item.name for item in self.columns), *(before + added if first else added + before)]
+
     def loaded(self, rows: Sequence[Sequence[str | None]], with_op: bool) -> Built:
         """Rows of a full load."""
         arrays, wrong, cut = self._values(rows)

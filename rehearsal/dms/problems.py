@@ -16,6 +16,10 @@ class Refused(ValueError):
         self.problems = problems
 
 
+class Excluded(Refused):
+    """Settings of which each is taken, but not together."""
+
+
 @dataclass
 class Problems:
     """Collects problems with their paths."""

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from rehearsal.dms import errors
 from rehearsal.dms.mappings import parse_mappings
-from rehearsal.dms.problems import Refused
+from rehearsal.dms.problems import Excluded, Refused
 from rehearsal.dms.registry import Endpoint, Registry, Replication, SubnetGroup
 from rehearsal.dms.settings import parse_settings, postgres_settings, s3_settings
 from rehearsal.dms.state import Progress
@@ -226,5 +226,7 @@ def _accepted(read: Callable[[], Any]) -> Any:
     """What `read` makes of a document; its refusal as the service's error, with every problem."""
     try:
         return read()
+    except Excluded as excluded:
+        raise errors.InvalidCombination(str(excluded)) from excluded
     except Refused as refused:
         raise errors.InvalidValue(str(refused)) from refused

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from rehearsal.dms.problems import Entry, Problems, Tree, number, one_of, parse, read, text, without_effect
+from rehearsal.dms.problems import Entry, Excluded, Problems, Tree, number, one_of, parse, read, text, without_effect
 
 REPLICATION: Tree = {
     "TargetMetadata": {
@@ -128,12 +128,19 @@ S3: Tree = {
     "CdcInsertsAndUpdates": one_of(False),
     "ParquetTimestampInMillisecond": one_of(False, True),
     "DatePartitionEnabled": one_of(False),
-    "PreserveTransactions": one_of(False),
+    "PreserveTransactions": one_of(False, True),
+    "CdcPath": text(""),
+    "CsvDelimiter": one_of(","),
+    "CsvRowDelimiter": one_of("\\n", "\n"),
+    "CsvNullValue": text("NULL"),
+    "CsvNoSupValue": without_effect(""),
+    "UseCsvNoSupValue": one_of(False),
+    "Rfc4180": one_of(True),
     "CannedAclForObjects": one_of("none", "NONE"),
     "CdcMaxBatchInterval": number(60, 1, 86_400),
     "CdcMinFileSize": number(32_000, 1, 1_048_576),
     "MaxFileSize": number(1_048_576, 1, 1_048_576),
-    "AddColumnName": without_effect(False),
+    "AddColumnName": one_of(False, True),
     "AddTrailingPaddingCharacter": one_of(False),
     "ExpectedBucketOwner": text(""),
     "GlueCatalogGeneration": one_of(False),
@@ -185,8 +192,9 @@ def parse_settings(document: str | None) -> Settings:
 
 
 def s3_settings(given: dict[str, Any]) -> dict[str, Any]:
-    """The settings of an S3 target, defaults filled in. Raises Refused: transaction-ordered CSV, CSV at all, date
-    partitions and CdcInsertsAndUpdates are not modelled."""
+    """The settings of an S3 target, defaults filled in. Raises Refused: CSV but for transaction files, date partitions
+    and CdcInsertsAndUpdates are not modelled. Raises Excluded for settings that DMS does not take together."""
+    _check_together(given)
     problems = Problems()
     found = read(S3, given, "S3Settings", problems)
     for name in ("ServiceAccessRoleArn", "BucketName"):
@@ -200,6 +208,23 @@ def s3_settings(given: dict[str, Any]) -> dict[str, Any]:
         problems.add("S3Settings.ServerSideEncryptionKmsKeyId", found["ServerSideEncryptionKmsKeyId"], message)
     problems.settle()
     return {**found, "kms": kms}
+
+
+def _check_together(given: dict[str, Any]) -> None:
+    """What PreserveTransactions asks for, and what it excludes."""
+    problems = Problems()
+    ordered, path = given.get("PreserveTransactions"), given.get("CdcPath")
+    if ordered and not path:
+        problems.add("S3Settings.CdcPath", path, "Feature PreserveTransactions requires cdcPath setting")
+    if path and not ordered:
+        problems.add("S3Settings.CdcPath", path, "modelled: with PreserveTransactions")
+    for name in ("DatePartitionEnabled", "AddColumnName", "GlueCatalogGeneration", "CdcInsertsOnly"):
+        if (ordered or path) and given.get(name):
+            problems.add(f"S3Settings.{name}", given[name], "cannot be used with PreserveTransactions or CdcPath")
+    if ordered and str(given.get("CompressionType", "none")).lower() != "none":
+        problems.add("S3Settings.CompressionType", given["CompressionType"], "transaction files are modelled without")
+    if problems.found:
+        raise Excluded(problems.found)
 
 
 def postgres_settings(given: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The S3 side: file names, Parquet files, and when they are put."""
+"""The S3 side: file names, Parquet and transaction files, and when they are put."""
 
 from __future__ import annotations
 
@@ -71,18 +71,27 @@ class Target:
 
     def change_key(self, schema: str, table: str) -> str:
         """The name of a change file: the present time to milliseconds, a later one for each file of a table."""
-        folder = self.folder(schema, table)
+        name = self._next_name(self.folder(schema, table))
+        return f"{self.folder(schema, table)}{name:%Y%m%d-%H%M%S}{name.microsecond // 1000:03d}.parquet"
+
+    def transaction_key(self) -> str:
+        """The name of a transaction file, which tells their order."""
+        folder = f"{self._folder}{self.settings['CdcPath'].strip('/')}/"
+        name = self._next_name(folder)
+        return f"{folder}CDC_TXN-{name:%Y%m%d%H%M%S}{name.microsecond // 1000:03d}.csv"
+
+    def _next_name(self, folder: str) -> datetime:
         now = datetime.now(UTC)
         now = now.replace(microsecond=now.microsecond // 1000 * 1000)
         last = self._last_name.get(folder)
         if last is not None and now <= last:
             now = last + timedelta(milliseconds=1)
         self._last_name[folder] = now
-        return f"{folder}{now:%Y%m%d-%H%M%S}{now.microsecond // 1000:03d}.parquet"
+        return now
 
-    def write(self, key: str, table: pa.Table) -> None:
-        """Put a file, or keep it back while a delay is planned."""
-        body = self._parquet(table)
+    def write(self, key: str, content: pa.Table | bytes) -> None:
+        """Put a file, a table as Parquet, or keep it back while a delay is planned."""
+        body = content if isinstance(content, bytes) else self._parquet(content)
         if self._delay is None:
             self._put(key, body)
         else:

@@ -25,6 +25,8 @@ class Unverified:
     zoned_timestamp: timestamps with time zone as UTC, or as local time of the source's TimeZone. Default: `utc`.
     timestamp_annotation: whether Parquet timestamps are annotated as UTC (as TIMESTAMP_MICROS is by definition) or as
     local. Default: `utc`.
+    before_image_position: where the before-image columns stand in transaction files, which name no column: before the
+    columns that rules add, or after them. Default: `before_added`.
     decimal_overflow: a numeric without precision that does not fit DECIMAL(28,6): `null`, or `error` (which
     DataErrorPolicy rules). Digits beyond the sixth are rounded. Default: `null`.
     """
@@ -38,6 +40,7 @@ class Unverified:
     reload_deletes: Literal["nothing", "load_files", "folder"] = "nothing"
     zoned_timestamp: Literal["utc", "source"] = "utc"
     timestamp_annotation: Literal["utc", "local"] = "utc"
+    before_image_position: Literal["before_added", "after_added"] = "before_added"
     decimal_overflow: Literal["null", "error"] = "null"
 
 
@@ -50,6 +53,7 @@ OTHER = Unverified(
     reload_deletes="folder",
     zoned_timestamp="source",
     timestamp_annotation="local",
+    before_image_position="after_added",
 )
 """Every switch the other way but the two whose other setting loses rows by itself (key_change, decimal_overflow): a
 lake must come out the same under both."""

@@ -49,7 +49,12 @@ S3 = fields(
     CdcMinFileSize=applied(),
     MaxFileSize=applied(),
     DatePartitionEnabled=applied(False),
-    PreserveTransactions=applied(False),
+    PreserveTransactions=applied(),
+    CdcPath=applied(),
+    CsvDelimiter=applied(","),
+    CsvNullValue=applied(),
+    CsvRowDelimiter=applied("\\n", "\n"),
+    Rfc4180=applied(True),
     GlueCatalogGeneration=applied(False),
     ExpectedBucketOwner=applied(),
 )

@@ -108,7 +108,7 @@ def test_endpoints_that_are_refused() -> None:
     s3 = {"ServiceAccessRoleArn": "r", "BucketName": "b", "DataFormat": "parquet"}
     with pytest.raises(Refused, match='DataFormat: "csv": modelled: "parquet"'):
         s3_settings({**s3, "DataFormat": "csv"})
-    with pytest.raises(Refused, match="PreserveTransactions: true: modelled: false"):
+    with pytest.raises(Refused, match="Feature PreserveTransactions requires cdcPath setting"):
         s3_settings({**s3, "PreserveTransactions": True})
     with pytest.raises(Refused, match="go together"):
         s3_settings({**s3, "EncryptionMode": "SSE_KMS"})

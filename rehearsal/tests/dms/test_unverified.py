@@ -12,6 +12,7 @@ import pytest
 from rehearsal.dms import OTHER, Unverified
 from rehearsal.tests.dms.conftest import BUCKET, Model
 from rehearsal.tests.dms.test_changes import BIG
+from rehearsal.tests.dms.test_transactions import records, started
 
 pytestmark = pytest.mark.cloud
 
@@ -65,6 +66,16 @@ def test_every_switch_the_other_way(model_with: Callable[..., Model]) -> None:
     replicating.start("reload-target")
     replicating.settle()
     assert replicating.keys("t") == ["LOAD00000001.parquet"], "change files are gone"
+
+
+def test_the_place_of_the_key_before_is_a_switch(model_with: Callable[..., Model]) -> None:
+    model = model_with(Unverified(before_image_position="after_added"))
+    model.execute("CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t VALUES (1)")
+    replicating = started(model, "t")
+    model.execute("UPDATE t SET id = 2")
+    replicating.settle()
+    (row,) = records(replicating)
+    assert (row[:4], row[5], len(row[4])) == (["U", "t", "public", "2"], "1", 35)
 
 
 def test_a_role_without_the_right_fails_and_says_so(model_with: Callable[..., Model]) -> None:
