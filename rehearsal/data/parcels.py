@@ -9,7 +9,7 @@ from typing import Any, Literal
 from rehearsal.data.declared import Dataset
 from rehearsal.data.encode import Record, RecordId, encode, quarantined
 
-Kind = Literal["readable", "unreadable", "unroutable", "ignored", "failed"]
+Kind = Literal["readable", "unreadable", "unroutable", "ignored", "failed", "split"]
 
 
 @dataclass

@@ -25,7 +25,7 @@ OUTCOMES = (
     "quarantined",
     "blocked",
 )
-KINDS: tuple[Kind, ...] = ("readable", "unreadable", "unroutable", "ignored", "failed")
+KINDS: tuple[Kind, ...] = ("readable", "unreadable", "unroutable", "ignored", "failed", "split")
 DELETED = "_is_deleted"
 CHANGE_COLUMNS = ("_generation", "_sequence", DELETED)
 """What the table of a database's changes holds beside its declared columns."""
@@ -119,7 +119,7 @@ def object_sets(records: list[dict[str, Any]]) -> dict[str, set[tuple[str, str]]
 
 
 def objects(found: dict[str, set[tuple[str, str]]], account: Account) -> Check:
-    """Objects seen = read + unreadable + unroutable + ignored + failed, and each set is the sender's."""
+    """Objects seen = read + unreadable + unroutable + ignored + failed + split, and each set is the sender's."""
     findings = [f"{len(ids)} objects are still {state}" for state, ids in found.items() if state == "pending" and ids]
     for kind in KINDS:
         due = account.objects(kind)

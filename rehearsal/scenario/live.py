@@ -141,17 +141,21 @@ class Live:
 
     def sent(self, lake: Lake) -> list[Sent]:
         """What the sources' services have landed, counted here from the objects themselves."""
-        found = []
+        found, folders = [], set()
         for landing in lake.manifest["landing"]:
             dataset = lake.datasets[landing["dataset"]]
             if dataset.load == "cdc":
                 read = _changes
+                folders.add(landing["prefix"].rsplit("/", 3)[0] + "/cdc-transactions/")
             elif dataset.id in self.events:
                 read = _Lines(self.events[dataset.id])
             else:
                 continue
             for key, version, body in lake.versions(landing["prefix"]):
                 found.append(Sent(read(dataset, key, body), version))
+        for folder in sorted(folders):
+            for key, version, body in lake.versions(folder):
+                found.append(Sent(Parcel("live", key, body, "split"), version))
         return found
 
     def _database(self, name: str) -> Database:
@@ -169,7 +173,10 @@ class Live:
 
 def _changes(dataset: Dataset, key: str, body: bytes) -> Parcel:
     """A file of DMS; what becomes of its rows is judged by the table alone."""
-    rows = pq.ParquetFile(io.BytesIO(body)).metadata.num_rows
+    if key.endswith(".csv"):  # records of transaction files: lines that end outside of quotes
+        rows = sum(outside.count(b"\n") for outside in body.split(b'"')[::2])
+    else:
+        rows = pq.ParquetFile(io.BytesIO(body)).metadata.num_rows
     return Parcel("live", key, body, "readable", dataset.id, rows)
 
 
