@@ -31,7 +31,7 @@ class Engine:
         self._capture: Capture | None = None
         self._stream: Stream | None = None
         self._measured = 0.0
-        self._reached = time.monotonic()
+        self._reached: float | None = None
         self.phase = "starting"
 
     def attempt(self) -> None:
@@ -62,9 +62,9 @@ class Engine:
         return f"{capture.pending} changes to be written" if capture.pending else ""
 
     def measure(self) -> None:
-        """Metrics once a minute, on the clock of the service's timers."""
+        """Metrics of change data capture, from its beginning: once a minute, on the clock of the service's timers."""
         now = time.monotonic()
-        if now - self._measured < 60 / self._plan.speed:
+        if self._reached is None or now - self._measured < 60 / self._plan.speed:
             return
         self._measured = now
         capture = self._capture

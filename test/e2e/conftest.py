@@ -15,6 +15,12 @@ from rehearsal.deploy import deploy, synthesise
 APP = Path(__file__).parent / "app"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The lake with live sources comes first: it lives as long as its module, the Shop to the end of the session, and a
+    process has one stand-in at a time."""
+    items.sort(key=lambda item: "live" not in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(scope="session")
 def assemblies(tmp_path_factory: pytest.TempPathFactory):
     """The app as first declared, and mended."""
