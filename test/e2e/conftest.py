@@ -16,9 +16,9 @@ APP = Path(__file__).parent / "app"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The lake with live sources comes first: it lives as long as its module, the Shop to the end of the session, and a
-    process has one stand-in at a time."""
-    items.sort(key=lambda item: "live" not in getattr(item, "fixturenames", ()))
+    """Modules with a lake of their own come first: it lives as long as its module, the Shop to the end of the session,
+    and a process has one stand-in at a time."""
+    items.sort(key=lambda item: "assemblies" in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")
