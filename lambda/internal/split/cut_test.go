@@ -5,10 +5,12 @@ import (
 	"encoding/csv"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 )
 
 // cutAll cuts a text into (schema.table, bytes) pairs.
@@ -83,6 +85,45 @@ func TestCutRefuses(t *testing.T) {
 	broken := errors.New("the connection is gone")
 	if _, _, err := cutAll(io.MultiReader(strings.NewReader(good+"I,"), iotest.ErrReader(broken)), 0); !errors.Is(err, broken) {
 		t.Errorf("a reader that fails: %v", err)
+	}
+}
+
+var pieces = []string{"a", ",", `"`, "ü", ";", "\n", "\r", "\x00", " "}
+
+// TestCutAnyFile: records of any fields, as encoding/csv writes them, come back one by one and byte for byte.
+func TestCutAnyFile(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	for range 500 {
+		var file bytes.Buffer
+		var tables, records []string
+		for range r.IntN(8) {
+			var record bytes.Buffer
+			writer := csv.NewWriter(&record)
+			writer.UseCRLF = r.IntN(2) == 0
+			fields := make([]string, 4+r.IntN(4))
+			for i := range fields {
+				for range r.IntN(6) {
+					fields[i] += pieces[r.IntN(len(pieces))]
+				}
+			}
+			if err := writer.Write(fields); err != nil {
+				t.Fatal(err)
+			}
+			writer.Flush()
+			tables, records = append(tables, fields[schemaField]+"."+fields[tableField]), append(records, record.String())
+			file.Write(record.Bytes())
+		}
+		gotTables, got, err := cutAll(bytes.NewReader(file.Bytes()), 0)
+		if err != nil || !slices.Equal(got, records) || len(gotTables) != len(tables) {
+			t.Fatalf("%q: %v, cut into %q, want %q", file.String(), err, got, records)
+		}
+		for i := range tables { // with CRLF the writer turns a line feed in a field into one
+			if strings.ReplaceAll(gotTables[i], "\r\n", "\n") != strings.ReplaceAll(tables[i], "\r\n", "\n") && !strings.Contains(records[i], "\r") {
+				t.Fatalf("record %d of %q belongs to %q, want %q", i+1, file.String(), gotTables[i], tables[i])
+			}
+		}
 	}
 }
 
