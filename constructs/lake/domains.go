@@ -85,6 +85,19 @@ func (l *Lake) GrantRead(reader awsiam.IGrantable, names ...string) awsiam.Grant
 	return l.workgroup.GrantQuery(reader, databases...)
 }
 
+// Source is the construct that the source of this id in Props.Sources has become: an *ingestion.DatabaseReplication for
+// an ingestion.Replication, an *ingestion.DeliveryStream for a Stream, an *ingestion.FileLanding for a FileDrop. A
+// source the lake does not have panics.
+func (l *Lake) Source(id string) constructs.Construct {
+	found, ok := l.sources[id]
+	if !ok {
+		var problems check.List
+		problems.Add("source", "is no source of the lake", id, strings.Join(slices.Sorted(maps.Keys(l.sources)), ", "))
+		check.Must(fmt.Sprintf("%s Source", *l.Node().Path()), problems.Err())
+	}
+	return found
+}
+
 // lander is a source whose senders are granted one by one.
 type lander interface {
 	GrantLand(sender awsiam.IGrantable) awsiam.Grant

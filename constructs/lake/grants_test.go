@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/jsii-runtime-go"
 
@@ -116,9 +117,26 @@ func TestGrantsOfWhatIsNotThere(t *testing.T) {
 	if !strings.Contains(err.Error(), `domain[1]: is no domain of the lake; got "supply"; allowed: sales`) {
 		t.Error(err)
 	}
+	err = cdktest.Rejected(t, func() { l.Source("Clicks") })
+	if !strings.Contains(err.Error(), `source: is no source of the lake; got "Clicks"; allowed: Files`) {
+		t.Error(err)
+	}
 	err = cdktest.Rejected(t, func() { l.GrantLand(who, "Clicks") })
 	if !strings.Contains(err.Error(), `source[0]: is no source that takes files; got "Clicks"; allowed: Files`) {
 		t.Error(err)
+	}
+}
+
+// TestSource lets the database's security group admit the replication's.
+func TestSource(t *testing.T) {
+	stack := cdktest.NewStack(t)
+	source := erp(stack)
+	l := lake.New(stack, "Lake", &lake.Props{Name: "shop", Sources: lake.Sources{"Erp": source}})
+	database := awsec2.NewSecurityGroup(stack, jsii.String("Database"), &awsec2.SecurityGroupProps{Vpc: source.From.Vpc})
+	database.AddIngressRule(l.Source("Erp").(*ingestion.DatabaseReplication).SecurityGroup(), awsec2.Port_Tcp(jsii.Number(5432)), nil, nil)
+	rule := cdktest.Synth(t, stack).Named(t, "AWS::EC2::SecurityGroupIngress", "Database").Properties()
+	if got := flat(rule["SourceSecurityGroupId"]); !strings.HasPrefix(got, "LakeErpSecurityGroup") {
+		t.Errorf("the rule admits %s", got)
 	}
 }
 
