@@ -24,7 +24,8 @@ import (
 //
 // Records land unchanged, but for the newline each of them ends in, under
 // <source>/<domain>/<dataset>/ingest_date=<yyyy-MM-dd>/, gzipped. No record is rejected on the way: one that names no
-// dataset lands with the first of Datasets, whose quarantine it ends in; one that names an undeclared dataset lands under
+// dataset lands with the first of Datasets, whose quarantine it ends in (unless it would be a good record of it: declare
+// RouteBy as a required column with OneOf to rule that out); one that names an undeclared dataset lands under
 // that name, raises the alarm on unroutable objects, and is taken in by reconcile once the dataset is declared; of more
 // than some sixteen undeclared names at a time the others share <source>/_unrouted/, from where redeliver puts them back.
 // What Firehose cannot deliver lands under <source>-errors/, raises the alarm FailedDeliveries, and is put back by the
