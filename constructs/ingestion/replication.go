@@ -62,7 +62,11 @@ type Replication struct {
 	// dms-cloudwatch-logs-role. An account can have them once: leave it to one stack, or to none if the account has them.
 	// Default: false.
 	AccountRoles bool
-	// PreserveTransactions would write changes in the order of transactions, as CSV. It is not built yet.
+	// PreserveTransactions has DMS write the changes of all tables into one folder of the raw zone, in the order in which
+	// their transactions were committed, as CSV; a function cuts the files and hands each table's records to its dataset.
+	// Cleaned tables are merged one by one all the same. The columns of each dataset are then the table's columns, all of
+	// them and in the table's order, and a column of bytes has Protect: Drop; see docs/transactions.md. A change needs a
+	// higher Generation. The function costs about 0.35 USD a million files beside what they hold (list prices).
 	// Default: false.
 	PreserveTransactions bool
 }
@@ -102,7 +106,7 @@ func (r Replication) Specs() []dataset.Spec {
 	specs := slices.Clone(r.Datasets)
 	for i := range specs {
 		if specs[i].Format == nil {
-			specs[i].Format = dataset.DMS{}
+			specs[i].Format = dataset.DMS{Transactions: r.PreserveTransactions}
 		}
 	}
 	return specs
@@ -138,7 +142,7 @@ func (r Replication) Validate() error {
 		if s.Load != dataset.CDC {
 			l.Add(check.Join(path, "Load"), "is not what a replication delivers", s.Load, "CDC")
 		}
-		if _, ok := s.Format.(dataset.DMS); !ok {
+		if s.Format != (dataset.DMS{Transactions: r.PreserveTransactions}) {
 			l.Add(check.Join(path, "Format"), "is not what a replication delivers", strings.TrimPrefix(fmt.Sprintf("%T", s.Format), "dataset."), "none, the source knows it")
 		}
 	}
@@ -186,8 +190,8 @@ func (r Replication) checkSettings(l *check.List) {
 	if d := r.MaxLatency; d < 0 || d%time.Minute != 0 {
 		l.Add("MaxLatency", "is no number of whole minutes", d, fmt.Sprintf("a positive multiple of one minute, or 0 for %v", defaultMaxLatency))
 	}
-	if r.PreserveTransactions {
-		l.Add("PreserveTransactions", "is not built yet", true, "false: changes of one table are in order, by their sequence")
+	if r.PreserveTransactions && r.mode() == LoadOnly {
+		l.Add("PreserveTransactions", "has no effect on a load", true, "false, or a Mode with changes: LoadAndChanges, ChangesOnly")
 	}
 }
 

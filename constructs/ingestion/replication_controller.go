@@ -78,11 +78,24 @@ func (d *DatabaseReplication) newOutputs() {
 	}
 }
 
-// GrantOperate lets grantee look at the replication, pause and resume it.
+// GrantOperate lets grantee look at the replication, pause and resume it, and have transaction files split again.
 func (d *DatabaseReplication) GrantOperate(grantee awsiam.IGrantable) awsiam.Grant {
+	functions := []*string{d.controller.FunctionArn()}
+	if d.split != nil {
+		functions = append(functions, d.split.FunctionArn())
+	}
 	return awsiam.Grant_AddToPrincipal(&awsiam.GrantOnPrincipalOptions{
-		Grantee: grantee, Actions: jsii.Strings("lambda:InvokeFunction"), ResourceArns: &[]*string{d.controller.FunctionArn()},
+		Grantee: grantee, Actions: jsii.Strings("lambda:InvokeFunction"), ResourceArns: &functions,
 	})
+}
+
+// SplitName is the name of the function an operator invokes to have transaction files split again; empty unless
+// PreserveTransactions is set.
+func (d *DatabaseReplication) SplitName() string {
+	if d.split == nil {
+		return ""
+	}
+	return *d.split.FunctionName()
 }
 
 // ControllerName is the name of the function an operator invokes to look at the replication, to pause and to resume it.

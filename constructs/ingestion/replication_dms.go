@@ -11,8 +11,10 @@ import (
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
+	"github.com/strata-cdk/strata/constructs/dataset"
 	"github.com/strata-cdk/strata/constructs/internal/check"
 	"github.com/strata-cdk/strata/constructs/security"
+	"github.com/strata-cdk/strata/lambda/contract"
 )
 
 // DatabaseReplication is a DMS Serverless replication into the raw zone: the endpoints of database and bucket, the network
@@ -29,6 +31,7 @@ type DatabaseReplication struct {
 	source     awsdms.CfnEndpoint
 	config     awsdms.CfnReplicationConfig
 	controller awslambda.Function
+	split      awslambda.Function
 }
 
 // NewReplication makes a replication and its controller. The id is the source's id: in lower case with dashes it is the
@@ -40,14 +43,19 @@ func NewReplication(scope constructs.Construct, id string, props *ReplicationPro
 	check.Must(*scope.Node().Path()+"/"+id, l.Err())
 	d := &DatabaseReplication{props: *props, id: id}
 	constructs.NewConstruct_Override(d, scope, jsii.String(id))
+	services := []security.ServiceUse{security.LogGroups}
+	if props.PreserveTransactions {
+		services = append(services, security.EventsToQueues)
+	}
 	d.props.Key = security.NewKeyFor(d, "Key", props.Key, &security.KeyProps{
-		Description: "Strata replication " + id, Services: []security.ServiceUse{security.LogGroups}, AllowDeletion: props.AllowDeletion,
+		Description: "Strata replication " + id, Services: services, AllowDeletion: props.AllowDeletion,
 	})
 	roles := d.newAccountRoles()
 	d.newNetwork(roles)
 	d.newSource()
 	d.newConfig(d.newTarget(), roles)
 	d.newController()
+	d.newSplit()
 	d.watch()
 	d.newOutputs()
 	return d
@@ -172,14 +180,18 @@ func (d *DatabaseReplication) newTarget() awsdms.CfnEndpoint {
 	}
 	allow(raw.BucketArn()+"/"+folder+"*", "s3:DeleteObject", "s3:PutObjectTagging")
 	allow(raw.BucketArn(), "s3:ListBucket")
+	settings := &awsdms.CfnEndpoint_S3SettingsProperty{
+		BucketName: jsii.String(raw.BucketName()), BucketFolder: jsii.String(folder + fmt.Sprintf("g%d", d.props.generation())),
+		ServiceAccessRoleArn: role.RoleArn(),
+		EncryptionMode:       jsii.String("SSE_KMS"), ServerSideEncryptionKmsKeyId: raw.Key().KeyArn(),
+		DataFormat: jsii.String("parquet"), IncludeOpForFullLoad: jsii.Bool(true), ParquetTimestampInMillisecond: jsii.Bool(false),
+	}
+	if d.props.PreserveTransactions {
+		settings.PreserveTransactions, settings.CdcPath = jsii.Bool(true), jsii.String(contract.TransactionsFolder)
+		settings.CsvNullValue, settings.Rfc4180 = jsii.String(dataset.TransactionNull), jsii.Bool(true)
+	}
 	target := awsdms.NewCfnEndpoint(d, jsii.String(fmt.Sprintf("RawG%d", d.props.generation())), &awsdms.CfnEndpointProps{
-		EndpointType: jsii.String("target"), EngineName: jsii.String("s3"),
-		S3Settings: &awsdms.CfnEndpoint_S3SettingsProperty{
-			BucketName: jsii.String(raw.BucketName()), BucketFolder: jsii.String(folder + fmt.Sprintf("g%d", d.props.generation())),
-			ServiceAccessRoleArn: role.RoleArn(),
-			EncryptionMode:       jsii.String("SSE_KMS"), ServerSideEncryptionKmsKeyId: raw.Key().KeyArn(),
-			DataFormat: jsii.String("parquet"), IncludeOpForFullLoad: jsii.Bool(true), ParquetTimestampInMillisecond: jsii.Bool(false),
-		},
+		EndpointType: jsii.String("target"), EngineName: jsii.String("s3"), S3Settings: settings,
 	})
 	// DMS tries the role out when the endpoint is tested.
 	target.Node().AddDependency(role)

@@ -24,7 +24,8 @@ type ReplicationProps struct {
 	Waker catalog.Waker
 	// Alarms tells people when the replication stops, lags behind or leaves a table out. Required.
 	Alarms catalog.Alarms
-	// Key encrypts the controller's log. A key that is brought must admit security.LogGroups.
+	// Key encrypts the controller's log, and with PreserveTransactions a queue. A key that is brought must admit
+	// security.LogGroups, and with PreserveTransactions security.EventsToQueues.
 	// Default: a new key.
 	Key awskms.IKey
 	// LogRetention is how long the controller's log is kept, in whole days out of those CloudWatch Logs accepts.

@@ -52,6 +52,10 @@ func TestReplicationSpecsAndLandings(t *testing.T) {
 	if _, err := dataset.NewManifest("shop", r.Specs(), r.Landings("ErpDb"), nil); err != nil {
 		t.Error(err)
 	}
+	ordered := erp(func(r *ingestion.Replication) { r.PreserveTransactions = true })
+	if f := ordered.Specs()[1].Format; f != (dataset.DMS{Transactions: true}) {
+		t.Errorf("with transaction files the format is %v", f)
+	}
 	if at := erp(nil).Landings("Erp"); len(at) != 2 || at[0].Prefix != "erp/g1/public/orders/" {
 		t.Errorf("by default: %v", at)
 	}
@@ -87,7 +91,11 @@ func TestReplicationValidate(t *testing.T) {
 		{"settings", func(r *ingestion.Replication) {
 			r.Generation, r.Mode, r.MaxCapacity, r.MaxLOB, r.MaxLatency, r.PreserveTransactions = 1000, "both", 3, -1, 90*time.Second, true
 		}, []string{"Generation: is out of range; got 1000", "MaxCapacity: is no capacity DMS has; got 3; allowed: 1 2 4 8", "MaxLOB: is out of range; got -1",
-			"MaxLatency: is no number of whole minutes; got 1m30s", `Mode: is no mode; got "both"`, "PreserveTransactions: is not built yet"}},
+			"MaxLatency: is no number of whole minutes; got 1m30s", `Mode: is no mode; got "both"`}},
+		{"transactions", func(r *ingestion.Replication) { r.PreserveTransactions = true }, nil},
+		{"transactions of a load, and another format", func(r *ingestion.Replication) {
+			r.PreserveTransactions, r.Mode, r.Datasets[1].Format = true, ingestion.LoadOnly, dataset.DMS{}
+		}, []string{"Datasets[1].Format: is not what a replication delivers; got \"DMS\"", "PreserveTransactions: has no effect on a load; got true"}},
 	}
 	for _, tt := range tests {
 		err := erp(tt.give).Validate()

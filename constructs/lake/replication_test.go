@@ -280,7 +280,8 @@ func TestReplicationEveryPropCounts(t *testing.T) {
 		"Key": func(s awscdk.Stack, p *ingestion.ReplicationProps) {
 			p.Key = awskms.Key_FromKeyArn(s, jsii.String("K"), jsii.String("arn:aws:kms:eu-west-1:111122223333:key/mine"))
 		},
-		"LogRetention": func(_ awscdk.Stack, p *ingestion.ReplicationProps) { p.LogRetention = 24 * time.Hour },
+		"LogRetention":         func(_ awscdk.Stack, p *ingestion.ReplicationProps) { p.LogRetention = 24 * time.Hour },
+		"PreserveTransactions": func(_ awscdk.Stack, p *ingestion.ReplicationProps) { p.PreserveTransactions = true },
 	} {
 		text := render(change)
 		if other, again := seen[text]; again {
