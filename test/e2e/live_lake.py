@@ -9,7 +9,8 @@ import json
 import re
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -34,6 +35,7 @@ class Live:
         self.sql = database.connect()
         self.records: list[bytes] = []
         """What Firehose has accepted, in order."""
+        self._deployed: Assembly | None = None
 
     @property
     def lake(self) -> Lake:
@@ -51,7 +53,10 @@ class Live:
         self.sql = self.database.connect()
 
     def deploy(self, assembly: Assembly) -> None:
-        """Deploy another declaration: what refuses to go is a configuration that still runs, and nothing else."""
+        """Deploy another declaration, once: what refuses to go is a configuration that still runs, and nothing else."""
+        if assembly is self._deployed:
+            return
+        self._deployed = assembly
         updated = self.deployment.update(assembly)
         assert all("ReplicationConfig" in left or "AWS::DMS::Endpoint" in left for left in updated.left), updated.left
 
@@ -116,6 +121,25 @@ class Live:
             ExpressionAttributeValues={":past": {"S": f"{past:%Y-%m-%dT%H:%M:%S.%fZ}"}},
         )
 
+    @contextmanager
+    def without(self, role: str, action: str) -> Iterator[None]:
+        """A role has lost an action, by a part of the role's name, and gets it back."""
+        iam, changed = self.cloud.client("iam"), []
+        for policy in self.deployment.of_type("AWS::IAM::Policy"):
+            name, document = policy.properties["PolicyName"], policy.properties["PolicyDocument"]
+            (holder,) = policy.properties["Roles"]
+            rest = [s for s in document["Statement"] if action not in s["Action"]]
+            if role in holder and len(rest) < len(document["Statement"]):
+                changed.append((holder, name, document))
+                less = json.dumps({**document, "Statement": rest})
+                iam.put_role_policy(RoleName=holder, PolicyName=name, PolicyDocument=less)
+        assert changed, f"no policy gives {action} to {role}"
+        try:
+            yield
+        finally:
+            for holder, name, document in changed:
+                iam.put_role_policy(RoleName=holder, PolicyName=name, PolicyDocument=json.dumps(document))
+
     # What an operator sees.
 
     def replicate(self, ticks: int = 10) -> dict[str, Any]:
@@ -147,11 +171,15 @@ class Live:
         self.parts.alarms.evaluate()
         self._told = len(self.parts.alarms.published())
 
-    def log(self, function: str) -> list[dict[str, Any]]:
-        """The JSON lines that a function has logged, by a part of its log group's name."""
+    def lines(self, group: str) -> list[str]:
+        """The lines of a log group, by a part of its name."""
         groups = self.deployment.of_type("AWS::Logs::LogGroup")
-        (group,) = [g.physical_id for name, g in self.deployment.resources.items() if g in groups and function in name]
-        return [json.loads(line) for line in self.cloud.log_lines(group) if line.startswith("{")]
+        (found,) = [g.physical_id for name, g in self.deployment.resources.items() if g in groups and group in name]
+        return self.cloud.log_lines(found)
+
+    def log(self, function: str) -> list[dict[str, Any]]:
+        """The JSON lines that a function has logged."""
+        return [json.loads(line) for line in self.lines(f"{function}Log") if line.startswith("{")]
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """The answer of Athena in the lake's workgroup."""
@@ -198,7 +226,7 @@ class Live:
         """Where each record that was put is in the end: its bytes → datasets whose table has its row, `quarantine` with
         the reasons, `unroutable` or `failed`. Of rows the event_id is compared."""
         rows = {name: self._ids(name) for name in ("clicks", "signups", "trials")}
-        refused = dict(self.query("SELECT record_sha256, array_join(reasons, ' ') FROM live_web_quarantine.clicks"))
+        refused = dict(self._rows("live_web_quarantine", "clicks", "record_sha256, array_join(reasons, ' ')"))
         lines = {
             state: {line for o in self.objects(state) for line in self._lines(o)} for state in ("unroutable", "failed")
         }
@@ -212,8 +240,12 @@ class Live:
         return found
 
     def _ids(self, dataset: str) -> set[str]:
-        known = ("live_web_cleaned", dataset) in self.lake.tables()
-        return {row[0] for row in self.query(f"SELECT event_id FROM live_web_cleaned.{dataset}")} if known else set()
+        return {row[0] for row in self._rows("live_web_cleaned", dataset, "event_id")}
+
+    def _rows(self, database: str, table: str, columns: str) -> list[tuple[Any, ...]]:
+        """Rows of a table that is made with its first ones."""
+        known = (database, table) in self.lake.tables()
+        return self.query(f"SELECT {columns} FROM {database}.{table}") if known else []
 
     def _lines(self, record: dict[str, Any]) -> list[bytes]:
         body = self.body(record)

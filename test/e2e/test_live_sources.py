@@ -132,8 +132,9 @@ def test_records_that_are_not_as_they_should_be(live: Live):
         event("web.clicks", "bytes", url="/?").replace(b"/?", b"/\xff\xfe"): "malformed",
         b"no JSON at all": "malformed",
         b'{"d":"web.clicks","event_id":"cut': "malformed",
-        event(None, "nameless"): "required:url",
-        event("Web.Clicks", "misnamed"): "required:url",
+        event(None, "nameless", url="/"): "required:d",
+        event("Web.Clicks", "misnamed", url="/"): "set:d",
+        event("web.clicks", "without a page"): "required:url",
         event("web.clicks", "text", url="/", amount="a lot"): "type:amount",
     }
     live.put(*good, *bad, event("web.signups", "undeclared", plan="free"))
@@ -279,6 +280,39 @@ def test_a_dataset_that_is_declared_later(live: Live, later: Future[Assembly]):
         "undeclared": {"signups"},
         "crowded out": {"trials"},
     }
+
+
+@pytest.mark.soak
+def test_a_database_that_is_gone_for_long(live: Live):
+    """While changes are followed, DMS's own metric tells of it."""
+    live.tell_secret()
+    live.resume()
+    live.replicate()
+    live.database.vanish()
+    wait_for(lambda: "ErpCDCLatencySource" in live.alarms())
+    assert live.status()["status"] == "running"
+
+    live.database.come_back()
+    live.reconnect()
+    live.execute("UPDATE products SET name = 'back again' WHERE id = 5")
+    live.settle()
+    live.replicate()
+    live.equals_the_source()
+
+
+@pytest.mark.soak
+def test_a_raw_zone_that_refuses(live: Live):
+    """Records wait in Firehose, which says so, and land once its role has its right again."""
+    record = event("web.clicks", "waited", url="/")
+    with live.without("WebRole", "s3:PutObject"):
+        live.put(record)
+        wait_for(lambda: "WebLate" in live.alarms())
+        assert "error log" in live.told()["WebLate"]
+        assert any("S3.AccessDenied" in line for line in live.lines("WebErrorLog"))
+        assert {denial.action for denial in live.cloud.denials} == {"s3:PutObject"}
+    live.settle()
+    live.cloud.clear_denials()
+    assert live.landed()[record] == {"clicks"}
 
 
 def _name(record: bytes) -> str:
