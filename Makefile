@@ -70,6 +70,7 @@ go-test: setup
 	$(call say,test: Go (constructs$(,) Lambdas under the race detector$(,) proofs$(,) the outside module))
 	@go test -race -timeout 20m ./lambda/...
 	@go test -run '^$$' -fuzz '^FuzzTransform$$' -fuzztime=30s ./lambda/internal/transform
+	@go test -run '^$$' -fuzz '^FuzzCut$$' -fuzztime=10s ./lambda/internal/split
 	@go test -timeout 20m $$(go list ./... | grep -v /lambda/)
 
 py-test: setup
