@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"strings"
 
 	"github.com/strata-cdk/strata/lambda/contract"
 )
@@ -19,7 +20,7 @@ type Unsplit struct {
 // returns false.
 func (t *Table) Unsplit(ctx context.Context, prefix string, each func(Unsplit) (bool, error)) error {
 	return t.PendingObjects(ctx, Transactions, func(p Pending) (bool, error) {
-		if len(p.Key) < len(prefix) || p.Key[:len(prefix)] != prefix {
+		if !strings.HasPrefix(p.Key, prefix) {
 			return true, nil
 		}
 		u, err := t.UnsplitFile(ctx, p.Key, p.Version)

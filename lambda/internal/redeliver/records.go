@@ -10,10 +10,9 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-
 	"github.com/strata-cdk/strata/lambda/contract"
 	"github.com/strata-cdk/strata/lambda/internal/ledger"
+	"github.com/strata-cdk/strata/lambda/internal/raw"
 )
 
 // What is held in memory at a time.
@@ -30,16 +29,12 @@ type failure struct {
 
 // eachBatch calls do for the records of an object, some at a time.
 func (h *Handler) eachBatch(ctx context.Context, o source, do func(batch [][]byte) error) (err error) {
-	in := &s3.GetObjectInput{Bucket: &h.Bucket, Key: &o.Key}
-	if o.Version != "null" {
-		in.VersionId = &o.Version
-	}
-	out, err := h.S3.GetObject(ctx, in)
+	body, err := raw.Open(ctx, h.S3, h.Bucket, o.Object)
 	if err != nil {
-		return fmt.Errorf("read it: %w", err)
+		return err
 	}
-	defer func() { err = errors.Join(err, out.Body.Close()) }()
-	text, err := plain(out.Body)
+	defer func() { err = errors.Join(err, body.Close()) }()
+	text, err := plain(body)
 	if err != nil {
 		return err
 	}

@@ -11,20 +11,14 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-
 	"github.com/strata-cdk/strata/lambda/contract"
 	"github.com/strata-cdk/strata/lambda/internal/ledger"
+	"github.com/strata-cdk/strata/lambda/internal/raw"
 )
 
 // Putter puts records into a delivery stream: all of them, or it fails.
 type Putter interface {
 	Put(ctx context.Context, stream string, records [][]byte) error
-}
-
-// Getter reads objects.
-type Getter interface {
-	GetObject(context.Context, *s3.GetObjectInput, ...func(*s3.Options)) (*s3.GetObjectOutput, error)
 }
 
 // Ledger is what redeliver needs of the ledger.
@@ -42,7 +36,7 @@ type Handler struct {
 	// records whose names got none of their own.
 	Stream, Errors, Unrouted string
 	Ledger                   Ledger
-	S3                       Getter
+	S3                       raw.Getter
 	Firehose                 Putter
 	Now                      func() time.Time
 	// Reserve is the time before the deadline at which no further object is begun.

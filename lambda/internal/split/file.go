@@ -20,6 +20,7 @@ import (
 	"github.com/strata-cdk/strata/lambda/contract"
 	"github.com/strata-cdk/strata/lambda/internal/ledger"
 	"github.com/strata-cdk/strata/lambda/internal/manifest"
+	"github.com/strata-cdk/strata/lambda/internal/raw"
 )
 
 // partBytes is from where on a dataset's records of one file go into a further object: 8 MiB. A job reads an object as a
@@ -157,16 +158,12 @@ func (h *Handler) put(ctx context.Context, key string, body []byte) error {
 
 // eachRecord calls do for the records of a file.
 func (h *Handler) eachRecord(ctx context.Context, o contract.Object, do func(Record) error) (err error) {
-	in := &s3.GetObjectInput{Bucket: &h.Bucket, Key: &o.Key}
-	if o.Version != "null" {
-		in.VersionId = &o.Version
-	}
-	out, err := h.S3.GetObject(ctx, in)
+	body, err := raw.Open(ctx, h.S3, h.Bucket, o)
 	if err != nil {
-		return fmt.Errorf("read it: %w", err)
+		return err
 	}
-	defer func() { err = errors.Join(err, out.Body.Close()) }()
-	cutter := NewCutter(out.Body)
+	defer func() { err = errors.Join(err, body.Close()) }()
+	cutter := NewCutter(body)
 	for {
 		r, err := cutter.Next()
 		if errors.Is(err, io.EOF) {

@@ -18,6 +18,7 @@ import (
 	"github.com/strata-cdk/strata/lambda/internal/inbox"
 	"github.com/strata-cdk/strata/lambda/internal/ledger"
 	"github.com/strata-cdk/strata/lambda/internal/manifest"
+	"github.com/strata-cdk/strata/lambda/internal/raw"
 )
 
 // Manifests gives the current manifest.
@@ -27,7 +28,7 @@ type Manifests interface {
 
 // Store reads and writes the raw bucket.
 type Store interface {
-	GetObject(context.Context, *s3.GetObjectInput, ...func(*s3.Options)) (*s3.GetObjectOutput, error)
+	raw.Getter
 	PutObject(context.Context, *s3.PutObjectInput, ...func(*s3.Options)) (*s3.PutObjectOutput, error)
 }
 
