@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"syscall"
 	"testing"
 	"time"
 
@@ -48,6 +50,9 @@ func serve(m *testing.M) int {
 	}
 	defer os.Remove(log.Name())
 	server.Stdout, server.Stderr = log, log
+	// A test run that is ended by its time limit runs nothing any more: the kernel ends the server with this thread.
+	runtime.LockOSThread()
+	server.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := server.Start(); err != nil {
 		fmt.Fprintln(os.Stderr, "start moto:", err)
 		return 1
