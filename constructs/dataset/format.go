@@ -37,9 +37,21 @@ func (Parquet) render() FileFormat { return FileFormat{Kind: "parquet"} }
 // members that no column declares stay in raw and are reported. Numbers keep every digit. A line that is no object, or
 // names a member twice, is quarantined as malformed. An object or array in a column of type String is stored as its
 // text, without spaces.
-type JSON struct{}
+type JSON struct {
+	// RouteBy is the top-level field in which every record names its dataset as <domain>.<name>, exactly and with its
+	// case; a record that names another, or none, is quarantined with the reason route:<RouteBy>. No column has to declare
+	// the field. [A-Za-z_][A-Za-z0-9_.-]{0,62}.
+	// Default: records name no dataset. In an ingestion.Stream, the RouteBy of the stream.
+	RouteBy string
+}
 
-func (JSON) render() FileFormat { return FileFormat{Kind: "json"} }
+func (j JSON) render() FileFormat {
+	f := FileFormat{Kind: "json"}
+	if j.RouteBy != "" {
+		f.RouteBy = &j.RouteBy
+	}
+	return f
+}
 
 // DMS is Parquet as AWS Database Migration Service writes it, with the operation (Op), the sequence (AR_H_CHANGE_SEQ) and
 // the keys before the change (BI_<key>) beside the table's columns. For CDC datasets only.
@@ -71,4 +83,5 @@ type FileFormat struct {
 	Header    *bool   `json:"header"`
 	Delimiter *string `json:"delimiter"`
 	NullValue *string `json:"null_value"`
+	RouteBy   *string `json:"route_by"`
 }

@@ -2,11 +2,25 @@ package dataset
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/strata-cdk/strata/constructs/internal/check"
 )
+
+var fieldName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,62}$`)
+
+// ValidateRouteBy judges the name of the field in which JSON records name their dataset. The problem has no path.
+func ValidateRouteBy(name string) error {
+	var l check.List
+	if check.Unresolved(name) {
+		l.Add("", "is known only at deployment", name, "a literal text")
+	} else if !fieldName.MatchString(name) {
+		l.Add("", "is no field name", name, "a field name [A-Za-z_][A-Za-z0-9_.-]{0,62}")
+	}
+	return l.Err()
+}
 
 // nullValueLimit bounds a marker; what is longer is surely not one.
 const nullValueLimit = 64
@@ -39,6 +53,9 @@ func (s Spec) checkFormat(l *check.List) {
 		}
 		if csv, ok := f.(CSV); ok {
 			csv.check(l)
+		}
+		if j, ok := f.(JSON); ok && j.RouteBy != "" {
+			l.Under("Format.RouteBy", ValidateRouteBy(j.RouteBy))
 		}
 	default:
 		l.Add("Format", "is no format", fmt.Sprintf("%T", f), plainFormats)

@@ -54,12 +54,16 @@ func everything(tb testing.TB) ([]dataset.Spec, []dataset.Landing, []dataset.Mod
 		Domain: "lab", Name: "clicks", Keys: []string{"id"}, Format: dataset.JSON{},
 		Columns: []dataset.Column{{Name: "id", Type: dataset.String}, {Name: "payload", Type: dataset.String}},
 	}
+	taps := dataset.Spec{
+		Domain: "lab", Name: "taps", Keys: []string{"id"}, Format: dataset.JSON{RouteBy: "dataset"},
+		Columns: []dataset.Column{{Name: "id", Type: dataset.String}},
+	}
 	first, second := 1, 2
 	models, err := dataset.Models(os.DirFS("testdata/models"))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return []dataset.Spec{orders(), kinds, events, parcels, returns, clicks}, []dataset.Landing{
+	return []dataset.Spec{orders(), kinds, events, parcels, returns, clicks, taps}, []dataset.Landing{
 		{Prefix: "files/sales/orders/", Dataset: "sales.orders", Source: "Files"},
 		{Prefix: "files/lab/", Dataset: "lab.kinds", Source: "Files"},
 		{Prefix: "files/lab/events/", Dataset: "lab.events", Source: "Files"},

@@ -94,6 +94,8 @@ func TestSpecIsRejected(t *testing.T) {
 		"quote":         {func(s *dataset.Spec) { s.Format = dataset.CSV{Delimiter: `"`} }, []string{"Format.Delimiter: cannot separate fields"}},
 		"beyond ASCII":  {func(s *dataset.Spec) { s.Format = dataset.CSV{Delimiter: "¦"} }, []string{"Format.Delimiter: cannot separate fields"}},
 		"null":          {func(s *dataset.Spec) { s.Format = dataset.CSV{NullValue: "a,b"} }, []string{"Format.NullValue: cannot stand"}},
+		"no field":      {func(s *dataset.Spec) { s.Format = dataset.JSON{RouteBy: "a b"} }, []string{"Format.RouteBy: is no field name"}},
+		"token field":   {func(s *dataset.Spec) { s.Format = dataset.JSON{RouteBy: "${Token[X.1]}"} }, []string{"Format.RouteBy: is known only at"}},
 		"pointer":       {func(s *dataset.Spec) { s.Format = &dataset.Parquet{} }, []string{"Format: is no format"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -3,7 +3,6 @@ package ingestion
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
@@ -24,12 +23,11 @@ import (
 //
 // Records land unchanged, but for the newline each of them ends in, under
 // <source>/<domain>/<dataset>/ingest_date=<yyyy-MM-dd>/, gzipped. No record is rejected on the way: one that names no
-// dataset lands with the first of Datasets, whose quarantine it ends in (unless it would be a good record of it: declare
-// RouteBy as a required column with OneOf to rule that out); one that names an undeclared dataset lands under
-// that name, raises the alarm on unroutable objects, and is taken in by reconcile once the dataset is declared; of more
-// than some sixteen undeclared names at a time the others share <source>/_unrouted/, from where redeliver puts them back.
-// What Firehose cannot deliver lands under <source>-errors/, raises the alarm FailedDeliveries, and is put back by the
-// command in the stack's outputs.
+// dataset lands with the first of Datasets, in whose quarantine it ends with the reason route:<RouteBy>; one that names an
+// undeclared dataset lands under that name, raises the alarm on unroutable objects, and is taken in by reconcile once the
+// dataset is declared; of more than some sixteen undeclared names at a time the others share <source>/_unrouted/, from
+// where redeliver puts them back. What Firehose cannot deliver lands under <source>-errors/, raises the alarm FailedDeliveries,
+// and is put back by the command in the stack's outputs.
 //
 // Delivery is at least once: a record may land twice, and the datasets' keys tell duplicates. A Stream is a plain value:
 // nothing exists until a lake (or NewStream) takes it. A further dataset costs no resource.
@@ -38,7 +36,8 @@ type Stream struct {
 	// format means. At least one. A stream of a single dataset without RouteBy may also carry CSV without a header.
 	Datasets []dataset.Spec
 	// RouteBy is the top-level JSON field that names a record's dataset as <domain>.<name>, exactly and with its case:
-	// [A-Za-z_][A-Za-z0-9_.-]{0,62}. Of a repeated field the last counts. Needed for two or more datasets.
+	// [A-Za-z_][A-Za-z0-9_.-]{0,62}. With it every record has to name its dataset, also in a stream of one; no dataset has
+	// to declare it as a column. Needed for two or more datasets.
 	// Default: every record belongs to the one dataset.
 	RouteBy string
 	// Producers may put records into the stream.
@@ -75,16 +74,18 @@ const (
 // maxRouting keeps the function's environment, 4 KiB in all, below its limit.
 const maxRouting = 3500
 
-var routeField = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,62}$`)
-
 var _ storage.Source = Stream{}
 
-// Specs are the datasets whose records come here, with their formats completed.
+// Specs are the datasets whose records come here, with their formats completed: JSON that is routed as the stream says.
 func (s Stream) Specs() []dataset.Spec {
 	specs := make([]dataset.Spec, len(s.Datasets))
+	routed := s.RouteBy != "" && dataset.ValidateRouteBy(s.RouteBy) == nil
 	for i, d := range s.Datasets {
 		if d.Format == nil {
 			d.Format = dataset.JSON{}
+		}
+		if f, ok := d.Format.(dataset.JSON); ok && routed && f.RouteBy == "" {
+			d.Format = dataset.JSON{RouteBy: s.RouteBy}
 		}
 		specs[i] = d
 	}
@@ -124,6 +125,9 @@ func (s Stream) checkDataset(l *check.List, path string, d dataset.Spec) {
 	alone := len(s.Datasets) == 1 && s.RouteBy == ""
 	switch f := d.Format.(type) {
 	case dataset.JSON:
+		if f.RouteBy != "" && s.RouteBy != "" && f.RouteBy != s.RouteBy {
+			l.Add(check.Join(path, "Format.RouteBy"), "is not the field by which the stream routes", f.RouteBy, s.RouteBy+", or none")
+		}
 	case dataset.CSV:
 		if !f.NoHeader {
 			l.Add(check.Join(path, "Format"), "has a header line, which no object of a stream begins with", "CSV", "JSON, or CSV{NoHeader: true}")
@@ -136,14 +140,10 @@ func (s Stream) checkDataset(l *check.List, path string, d dataset.Spec) {
 }
 
 func (s Stream) checkRouting(l *check.List) {
-	const allowed = "a field name [A-Za-z_][A-Za-z0-9_.-]{0,62}"
-	switch {
-	case s.RouteBy == "" && len(s.Datasets) > 1:
-		l.Add("RouteBy", "is missing, but the stream has several datasets", nil, allowed+", such as \"dataset\"")
-	case check.Unresolved(s.RouteBy):
-		l.Add("RouteBy", "is known only at deployment", s.RouteBy, "a literal text")
-	case s.RouteBy != "" && !routeField.MatchString(s.RouteBy):
-		l.Add("RouteBy", "is no field name", s.RouteBy, allowed)
+	if s.RouteBy != "" {
+		l.Under("RouteBy", dataset.ValidateRouteBy(s.RouteBy))
+	} else if len(s.Datasets) > 1 {
+		l.Add("RouteBy", "is missing, but the stream has several datasets", nil, `a field name, such as "dataset"`)
 	}
 	if size := len(s.routing()); size > maxRouting {
 		l.Add("Datasets", "are too many for one stream: their names take "+fmt.Sprint(size)+" bytes of the function's environment",

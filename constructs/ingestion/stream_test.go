@@ -24,8 +24,13 @@ func TestStreamSpecsAndLandings(t *testing.T) {
 	given := []dataset.Spec{events("clicks", nil), events("errors", func(s *dataset.Spec) { s.Format = dataset.JSON{} })}
 	s := ingestion.Stream{Datasets: given, RouteBy: "dataset"}
 	for i, spec := range s.Specs() {
-		if spec.Format != (dataset.JSON{}) {
+		if spec.Format != (dataset.JSON{RouteBy: "dataset"}) {
 			t.Errorf("dataset %d has the format %v", i, spec.Format)
+		}
+	}
+	for _, alone := range (ingestion.Stream{Datasets: given[:1]}).Specs() {
+		if alone.Format != (dataset.JSON{}) {
+			t.Errorf("a stream that does not route: got the format %v", alone.Format)
 		}
 	}
 	if given[0].Format != nil {
@@ -66,6 +71,8 @@ func TestStreamValidate(t *testing.T) {
 		"one that is routed":  {ingestion.Stream{Datasets: one, RouteBy: "meta.Dataset-1_x"}, nil},
 		"no way to route":     {ingestion.Stream{Datasets: two}, []string{"RouteBy: is missing, but the stream has several datasets"}},
 		"no field":            {ingestion.Stream{Datasets: two, RouteBy: "data set"}, []string{`RouteBy: is no field name; got "data set"; allowed: a field name [A-Za-z_]`}},
+		"another field":       {ingestion.Stream{Datasets: []dataset.Spec{events("a", format(dataset.JSON{RouteBy: "e"}))}, RouteBy: "d"}, []string{`Datasets[0].Format.RouteBy: is not the field by which the stream routes; got "e"; allowed: d, or none`}},
+		"the same field":      {ingestion.Stream{Datasets: []dataset.Spec{events("a", format(dataset.JSON{RouteBy: "d"}))}, RouteBy: "d"}, nil},
 		"field of a token":    {ingestion.Stream{Datasets: two, RouteBy: "${Token[X.1]}"}, []string{"RouteBy: is known only at deployment"}},
 		"CSV":                 {ingestion.Stream{Datasets: []dataset.Spec{events("a", format(dataset.CSV{NoHeader: true}))}}, nil},
 		"CSV with a header":   {ingestion.Stream{Datasets: []dataset.Spec{events("a", format(dataset.CSV{}))}}, []string{"Datasets[0].Format: has a header line"}},

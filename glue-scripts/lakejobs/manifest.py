@@ -52,12 +52,13 @@ class Column:
 @dataclass(frozen=True)
 class Format:
     """`kind` is csv, parquet, json, dms_parquet or dms_transactions; the other fields are None but for csv, and the
-    `null_value` of dms_transactions."""
+    `null_value` of dms_transactions, and `route_by` of json: the field in which a record has to name the dataset."""
 
     kind: str
     header: bool | None
     delimiter: str | None
     null_value: str | None
+    route_by: str | None
 
 
 @dataclass(frozen=True)
@@ -191,12 +192,16 @@ def _format(value: Any, path: str) -> Format:
         header=f.optional("header", bool),
         delimiter=f.optional("delimiter", str),
         null_value=f.optional("null_value", str),
+        # Manifests of before records were judged by their route do not have it.
+        route_by=f.optional("route_by", str) if f.has("route_by") else None,
     )
     f.done()
     if result.kind == "csv" and (result.header is None or result.delimiter is None or result.null_value is None):
         raise ShapeError(f"{path}: csv needs header, delimiter and null_value")
     if result.kind == DMS_TRANSACTIONS and not result.null_value:
         raise ShapeError(f"{path}: dms_transactions needs null_value")
+    if result.route_by is not None and result.kind != "json":
+        raise ShapeError(f"{path}.route_by: is {result.route_by!r} of {result.kind}; only json has one")
     return result
 
 

@@ -31,7 +31,8 @@ def dataset(name: str, columns: list[dict], keys: list[str], sequence: str | Non
     base = {
         "id": f"sales.{name}", "domain": "sales", "name": name, "owner": "sales-data", "doc": "Test's data.",
         "load": "upsert" if sequence else "append", "keys": keys, "sequence": sequence,
-        "format": {"kind": "csv", "header": True, "delimiter": ",", "null_value": ""}, "columns": columns,
+        "format": {"kind": "csv", "header": True, "delimiter": ",", "null_value": "", "route_by": None},
+        "columns": columns,
         "unique_key": False, "gate": {"max_quarantined_share": None, "min_rows": None},
         "cleaned_database": "test_sales_cleaned", "quarantine_database": "test_sales_quarantine",
         "freshness_seconds": None,
@@ -40,7 +41,7 @@ def dataset(name: str, columns: list[dict], keys: list[str], sequence: str | Non
 
 
 def parquet(kind: str = "parquet") -> dict:
-    return {"kind": kind, "header": None, "delimiter": None, "null_value": None}
+    return {"kind": kind, "header": None, "delimiter": None, "null_value": None, "route_by": None}
 
 
 def replicated(name: str, columns: list[dict], keys: list[str], **more: Any) -> dict:

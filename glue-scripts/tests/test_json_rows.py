@@ -8,7 +8,7 @@ from decimal import Decimal
 from lake import Lake, column, dataset
 from test_rows import judged
 
-FORM = {"kind": "json", "header": None, "delimiter": None, "null_value": None}
+FORM = {"kind": "json", "header": None, "delimiter": None, "null_value": None, "route_by": None}
 EVENTS = dataset(
     "events",
     [
@@ -47,6 +47,39 @@ def test_lines_become_rows(lake: Lake) -> None:
             assert (r["_reasons"], (r["id"], r["what"], r["price"], r["ok"])) == ([], want)
         assert {line: found[line.encode()]["_reasons"] for line in BAD} == BAD
         assert found[b'{"id":4,"what":"\xff"}']["_reasons"] == ["malformed"]
+
+
+ROUTED = EVENTS | {"format": FORM | {"route_by": "d"}}
+ROUTES = {
+    '{"d":"sales.events","id":1}': [], '{"id":1,"d":"sales.events","x":{"d":"a.b"}}': [],
+    '{"\\u0064":"sales.\\u0065vents","id":1}': [], '{"d":"sales.events"}': ["required:id"],
+    '{"d":"sales.event","id":1}': ["route:d"], '{"d":"Sales.events","id":1}': ["route:d"], '{"id":1}': ["route:d"],
+    '{"d":null,"id":1}': ["route:d"], '{"d":["sales.events"],"id":1}': ["route:d"], '{"D":"sales.events"}': ["route:d"],
+    '{"d":"sales.events ","id":"x"}': ["route:d"], '{"d":7,"id":1}': ["route:d"],
+    '{"x":{"d":"sales.events"}}': ["route:d"],
+    '{"d":"sales.events","d":"sales.events","id":1}': ["malformed"], "[]": ["malformed"],
+}  # fmt: skip
+
+
+def test_records_that_name_their_dataset(lake: Lake) -> None:
+    source, rows = judged(lake, ROUTED, lake.land("in/r.json", "\n".join(ROUTES).encode()))
+    assert {bytes(r["_line"]).decode(): r["_reasons"] for r in rows} == ROUTES
+    assert source.undeclared == ("D", "x"), "the route is no undeclared member"
+    named = ROUTED | {"columns": [*ROUTED["columns"], column("d")]}
+    _, rows = judged(lake, named, lake.land("in/r.json", "\n".join(ROUTES).encode()))
+    assert {bytes(r["_line"]).decode(): r["_reasons"] for r in rows} == ROUTES, "a column may hold it as well"
+
+
+def test_a_batch_of_routed_json(lake: Lake) -> None:
+    lake.declare(ROUTED)
+    record = lake.apply(
+        "sales.events", '{"id":1,"d":"sales.events"}\n{"id":2,"d":"sales.others"}\n{"id":3}\n', suffix="json"
+    )
+    assert lake.counts(record) == {"read": 3, "inserted": 1, "quarantined": 2}
+    assert record["reasons"] == {"route:d": 2}
+    assert lake.rows(lake.quarantine("sales.events"), "reasons", "record_key") == [
+        (["route:d"], '{"id":"2"}'), (["route:d"], '{"id":"3"}'),
+    ]  # fmt: skip
 
 
 def test_a_batch_of_json(lake: Lake) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 from functools import partial
 
 import pytest
+from conftest import ROOT
 from lakejobs.refine import line_rows, source, survey
 from lakejobs.refine.json_text import read_object, texts
 from pyspark import cloudpickle
@@ -99,3 +102,16 @@ def test_the_code_travels_to_executors_that_lack_the_package() -> None:
     )
     assert done.returncode == 0, done.stderr.decode()
     assert done.stdout.decode().strip() == "['100'] []"
+
+
+CORPUS = json.loads((ROOT / "lambda/internal/transform/testdata/routes.json").read_bytes())
+
+
+@pytest.mark.parametrize("record", CORPUS, ids=[r["record"] for r in CORPUS])
+def test_routes_are_read_as_the_transformation_reads_them(record: dict[str, str]) -> None:
+    """What the stream's function sent to a dataset by its name, the job takes for its record, and nothing else."""
+    found = texts([], "d")(record["record"].encode())
+    assert found is None if record.get("malformed") else found is not None
+    if found is not None:
+        well_formed = re.fullmatch(r"[a-z][a-z0-9_]{0,62}\.[a-z][a-z0-9_]{0,62}", found[0] or "")
+        assert (found[0] if well_formed else "") == record["route"]

@@ -79,7 +79,7 @@ def test_lines_and_fields(lake: Lake, ending: bytes, zipped: bool) -> None:
 
 
 def test_other_dialects(lake: Lake) -> None:
-    form = {"kind": "csv", "header": False, "delimiter": "|", "null_value": "\\N"}
+    form = {"kind": "csv", "header": False, "delimiter": "|", "null_value": "\\N", "route_by": None}
     landed = lake.land("in/x.tbl", b'a|b\n\\N|"\\N"\n|\na|b\n"|"|,\n')
     _, rows = judged(lake, PAIR | {"format": form}, landed)
     assert [(r["a"], r["b"]) for r in rows] == [("|", ","), (None, "\\N"), ("a", "b"), ("a", "b"), ("", "")]

@@ -17,7 +17,7 @@ from lakejobs.refine.source import Source, settle, survey_source
 from parts import insert, part
 
 NULL = "~strata.null~"
-KIND = {"kind": "dms_transactions", "header": None, "delimiter": None, "null_value": NULL}
+KIND = {"kind": "dms_transactions", "header": None, "delimiter": None, "null_value": NULL, "route_by": None}
 ID = "sales.parts"
 
 

@@ -132,8 +132,8 @@ def test_records_that_are_not_as_they_should_be(live: Live):
         event("web.clicks", "bytes", url="/?").replace(b"/?", b"/\xff\xfe"): "malformed",
         b"no JSON at all": "malformed",
         b'{"d":"web.clicks","event_id":"cut': "malformed",
-        event(None, "nameless", url="/"): "required:d",
-        event("Web.Clicks", "misnamed", url="/"): "set:d",
+        event(None, "nameless", url="/"): "route:d",
+        event("Web.Clicks", "misnamed", url="/"): "route:d",
         event("web.clicks", "without a page"): "required:url",
         event("web.clicks", "text", url="/", amount="a lot"): "type:amount",
     }

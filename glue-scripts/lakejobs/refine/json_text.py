@@ -57,8 +57,13 @@ def read_object(line: bytes | bytearray) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def texts(columns: Iterable[tuple[str, str]]) -> Callable[[bytes | bytearray], list[str | None] | None]:
-    """Reads a line into the text of each column (name, declared type); None for a malformed line."""
+def texts(
+    columns: Iterable[tuple[str, str]], route_by: str | None = None
+) -> Callable[[bytes | bytearray], list[str | None] | None]:
+    """Reads a line into the text of each column (name, declared type); None for a malformed line.
+
+    With `route_by` the string in that member follows, None if it holds anything else.
+    """
     wanted = tuple(columns)
 
     def read(line: bytes | bytearray) -> list[str | None] | None:
@@ -66,9 +71,13 @@ def texts(columns: Iterable[tuple[str, str]]) -> Callable[[bytes | bytearray], l
         if members is None:
             return None
         try:
-            return [text(members.get(name), kind) for name, kind in wanted]
+            found = [text(members.get(name), kind) for name, kind in wanted]
         except ValueError:
             return None
+        if route_by is not None:
+            route = members.get(route_by)
+            found.append(route if type(route) is str else None)
+        return found
 
     return read
 

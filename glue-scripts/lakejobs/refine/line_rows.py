@@ -10,7 +10,7 @@ from pyspark.sql.window import Window
 
 from lakejobs.manifest import Dataset, Format
 from lakejobs.refine import json_text
-from lakejobs.refine.record import LINE, MALFORMED, OBJECT, Readable, text_column, with_position
+from lakejobs.refine.record import LINE, MALFORMED, MISROUTED, OBJECT, Readable, text_column, with_position
 
 cloudpickle.register_pickle_by_value(json_text)
 
@@ -29,10 +29,14 @@ def _lines(spark: SparkSession, group: list[Readable]) -> DataFrame:
 
 
 def json_rows(spark: SparkSession, dataset: Dataset, group: list[Readable]) -> DataFrame:
-    """Objects of JSON Lines as rows of text."""
-    read = F.udf(json_text.texts([(c.name, c.type) for c in dataset.columns]), ArrayType(StringType()))
+    """Objects of JSON Lines as rows of text, with `_misrouted` if records name their dataset."""
+    route_by = dataset.format.route_by
+    read = F.udf(json_text.texts([(c.name, c.type) for c in dataset.columns], route_by), ArrayType(StringType()))
     lines = _lines(spark, group).withColumn("_fields", read(F.col(LINE)))
     texts = [F.col("_fields").getItem(i).alias(text_column(c.name)) for i, c in enumerate(dataset.columns)]
+    if route_by is not None:
+        route = F.col("_fields").getItem(len(dataset.columns))
+        texts.append((~route.eqNullSafe(F.lit(dataset.id))).alias(MISROUTED))
     return lines.select(OBJECT, LINE, F.col("_fields").isNull().alias(MALFORMED), *texts)
 
 

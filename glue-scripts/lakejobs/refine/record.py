@@ -13,6 +13,8 @@ from lakejobs.manifest import Dataset
 from lakejobs.session import literal_table
 
 OBJECT, LINE, MALFORMED = "_object", "_line", "_malformed"
+# Whether a record's route names another dataset or none; only of formats that are routed.
+MISROUTED = "_misrouted"
 
 # The columns that DMS adds, beside one BI_<key> for each key column.
 OPERATION, CHANGE_SEQUENCE, _BEFORE = "Op", "AR_H_CHANGE_SEQ", "BI_"

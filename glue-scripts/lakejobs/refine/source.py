@@ -87,6 +87,7 @@ def survey_source(
         .collect()
     )
     declared = {c.name for c in dataset.columns} | {name for name, _ in change_columns(dataset)}
+    declared.add(dataset.format.route_by or "")
     readable, unreadable, undeclared = [], [], set()
     for position, item in enumerate(objects):
         result = found[position]

@@ -1,7 +1,9 @@
 package transform
 
 import (
+	"encoding/json"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -59,6 +61,23 @@ func TestRoute(t *testing.T) {
 		}
 		if got := reference(tt.give, "dataset"); got != want && got != tt.want {
 			t.Errorf("%s: the reference says %q, want %q", tt.name, got, want)
+		}
+	}
+}
+
+// The refine job judges each record by the same records: see test_json_text.py.
+func TestRoutesAreReadAsTheJobReadsThem(t *testing.T) {
+	text, err := os.ReadFile("testdata/routes.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var corpus []struct{ Record, Route string }
+	if err := json.Unmarshal(text, &corpus); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range corpus {
+		if got := nameOf([]byte(tt.Record), "d"); got != tt.Route {
+			t.Errorf("%s: got %q, want %q", tt.Record, got, tt.Route)
 		}
 	}
 }

@@ -76,15 +76,14 @@ var taps = dataset.Spec{
 	Columns: []dataset.Column{{Name: "id", Type: dataset.Bigint}},
 }
 
-// event is a dataset of events with a text column of its own beside the common ones. Its route is a column too, so that
-// no event is taken for another dataset's.
+// event is a dataset of events with a text column of its own beside the common ones. An event of another dataset, or of
+// none, would fit it but for its route.
 func event(name, text string) dataset.Spec {
 	return dataset.Spec{
 		Domain: "web", Name: name, Doc: "One row per event.",
 		Keys: []string{"event_id"},
 		Columns: []dataset.Column{
 			{Name: "event_id", Type: dataset.String},
-			{Name: "d", Type: dataset.String, Required: true, Rules: dataset.Rules{dataset.OneOf("web." + name)}},
 			{Name: text, Type: dataset.String, Required: true},
 			{Name: "amount", Type: dataset.Decimal(10, 2)},
 		},
