@@ -34,6 +34,9 @@ const (
 	noticeConcurrency = 5
 
 	defaultReconcileEvery = 24 * time.Hour
+
+	// Three tries that time out begin within it.
+	reconcileErrorsWithin = time.Hour
 )
 
 // ArrivalsProps configures how the lake learns of landed objects.
@@ -50,6 +53,9 @@ type ArrivalsProps struct {
 	// event was lost or that are older than the lake. Each lists the whole bucket. Whole minutes, from 1 hour to 7 days.
 	// Default: one day.
 	ReconcileEvery time.Duration
+	// Alarms has an alarm on the failures of reconcile, 0.10 USD a month (list price).
+	// Default: no alarm.
+	Alarms catalog.Alarms
 	// Key encrypts queue and logs. A key that is brought must admit security.EventsToQueues and security.LogGroups.
 	// Default: a new key.
 	Key awskms.IKey
@@ -189,6 +195,10 @@ func (a *Arrivals) newReconcile() {
 	})
 	// Lambda would take the continuations for a runaway loop after sixteen of them.
 	a.reconcile.Node().DefaultChild().(awslambda.CfnFunction).SetRecursiveLoop(jsii.String("Allow"))
+	if a.props.Alarms != nil {
+		a.props.Alarms.Watch(a, "ReconcileErrors", handler.ErrorsAlarm(a.reconcile, reconcileErrorsWithin,
+			"The function that finds missed objects fails"))
+	}
 	handler.OnSchedule(a, "ReconcileSchedule", a.reconcile, a.props.ReconcileEvery, map[string]string{"action": contract.ActionReconcile})
 }
 

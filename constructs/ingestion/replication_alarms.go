@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/jsii-runtime-go"
 
+	"github.com/strata-cdk/strata/constructs/internal/handler"
 	"github.com/strata-cdk/strata/lambda/contract"
 )
 
@@ -24,6 +25,9 @@ func (d *DatabaseReplication) watch() {
 			Metric: awscloudwatch.NewMetric(&awscloudwatch.MetricProps{Namespace: jsii.String(contract.MetricNamespace), MetricName: jsii.String(m.name),
 				DimensionsMap: &lake, Statistic: jsii.String("Sum"), Period: awscdk.Duration_Minutes(jsii.Number(5))})})
 	}
+	// What the controller counts falls silent when it crashes or times out.
+	d.props.Alarms.Watch(d, "ControllerErrors", handler.ErrorsAlarm(d.controller, controllerErrorsWithin,
+		fmt.Sprintf("The controller of the replication %s fails", d.id)))
 	if d.props.mode() != LoadOnly {
 		d.watchLag()
 	}

@@ -18,6 +18,8 @@ import (
 const (
 	controllerTimeout = 2 * time.Minute
 	controllerEvery   = time.Minute
+	// Five ticks fall into it.
+	controllerErrorsWithin = 5 * time.Minute
 
 	// The controller ends replications of so many earlier generations.
 	retiredGenerations = 3

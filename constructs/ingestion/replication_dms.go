@@ -21,7 +21,7 @@ import (
 // and the roles DMS works in, one configuration for the declared generation, and a controller that starts, resumes and
 // watches it. DMS costs about 0.09 USD per capacity unit and hour (price assumed, us-east-1), one unit at least as long as
 // it is provisioned, 64 USD a month, and twice that with MultiAZ; a stopped replication is billed for two days more. The
-// controller's invocations cost about 0.20 USD a month, its six alarms 0.60 USD (list prices).
+// controller's invocations cost about 0.20 USD a month, its seven alarms 0.70 USD (list prices).
 type DatabaseReplication struct {
 	constructs.Construct
 	props      ReplicationProps

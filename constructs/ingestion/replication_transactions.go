@@ -20,6 +20,8 @@ import (
 const (
 	splitTimeout = 5 * time.Minute
 	splitEvery   = 15 * time.Minute
+	// Three tries that time out begin within it.
+	splitErrorsWithin = 15 * time.Minute
 
 	// A function holds the open parts of one file at a time, 8 MiB for each table at most, and one record.
 	splitMemory      = 1024
@@ -104,4 +106,6 @@ func (d *DatabaseReplication) watchSplit(q *queue.Queue) {
 		AlarmDescription: jsii.String("Events of transaction files could not be handled; the files are found by the next sweep: look at the function's log."),
 		Metric: q.Dead.MetricApproximateNumberOfMessagesVisible(&awscloudwatch.MetricOptions{
 			Statistic: jsii.String("Maximum"), Period: period})})
+	d.props.Alarms.Watch(d, "SplitErrors", handler.ErrorsAlarm(d.split, splitErrorsWithin,
+		fmt.Sprintf("The function that hands on transaction files of %s fails", d.id)))
 }

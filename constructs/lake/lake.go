@@ -101,7 +101,7 @@ func (l *Lake) newPipeline() {
 	}
 	l.pipeline = processing.NewPipeline(l, "Pipeline", props)
 	l.arrivals = ingestion.NewArrivals(l, "Arrivals", &ingestion.ArrivalsProps{
-		Manifest: l.manifest, Raw: l.raw, Ledger: l.ledger, Waker: l.pipeline, ReconcileEvery: l.props.ReconcileEvery,
+		Manifest: l.manifest, Raw: l.raw, Ledger: l.ledger, Waker: l.pipeline, ReconcileEvery: l.props.ReconcileEvery, Alarms: l.alarms,
 		Key: l.keys.Control(), LogRetention: l.props.LogRetention, AllowDeletion: l.props.AllowDeletion,
 	})
 	queues := map[string]awssqs.IQueue{}

@@ -165,8 +165,13 @@ func TestReplicationResources(t *testing.T) {
 			alarms++
 		}
 	}
-	if outputs := cdktest.JSON(tpl["Outputs"]); alarms != 6 || !strings.Contains(outputs, `{\"action\":\"stop\"}`) {
+	if outputs := cdktest.JSON(tpl["Outputs"]); alarms != 7 || !strings.Contains(outputs, `{\"action\":\"stop\"}`) {
 		t.Errorf("%d alarms, outputs %s", alarms, outputs)
+	}
+	crash := tpl.Named(t, "AWS::CloudWatch::Alarm", "ErpControllerErrors").Properties()
+	if crash["Namespace"] != "AWS/Lambda" || crash["MetricName"] != "Errors" || crash["Threshold"] != 1.0 || crash["Period"] != 300.0 ||
+		crash["TreatMissingData"] != "notBreaching" || !strings.Contains(cdktest.JSON(crash["Dimensions"]), tpl.Named(t, "AWS::Lambda::Function", "ErpController").ID) {
+		t.Errorf("the alarm on the controller: %s", cdktest.JSON(crash))
 	}
 	if lag := cdktest.JSON(tpl.Named(t, "AWS::CloudWatch::Alarm", "ErpCDCLatencyTarget").Properties()); !strings.Contains(lag, ":"+name) || !strings.Contains(lag, "ReplicationConfigId") || !strings.Contains(lag, `"Threshold": 900`) ||
 		!strings.Contains(lag, `"TreatMissingData": "missing"`) {

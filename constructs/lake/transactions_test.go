@@ -33,7 +33,7 @@ func TestTransactionFilesInTheTemplate(t *testing.T) {
 	if env := cdktest.JSON(tpl.Named(t, "AWS::Lambda::Function", "ErpSplit").Properties()["Environment"]); !strings.Contains(env, `"SOURCE_PREFIX": "erp/"`) {
 		t.Errorf("environment: %s", env)
 	}
-	for _, alarm := range []string{"ErpUnsplitTransactions", "ErpTransactionsUnhandled"} {
+	for _, alarm := range []string{"ErpUnsplitTransactions", "ErpTransactionsUnhandled", "ErpSplitErrors"} {
 		tpl.Named(t, "AWS::CloudWatch::Alarm", alarm)
 	}
 	if outputs := cdktest.JSON(tpl["Outputs"]); !strings.Contains(outputs, "ErpSplitCommand") || !strings.Contains(outputs, `\"failed\":true`) {

@@ -27,6 +27,9 @@ import (
 const (
 	dispatchTimeout = 5 * time.Minute
 	recordTimeout   = time.Minute
+
+	// Three tries that time out begin within it.
+	dispatchErrorsWithin = 15 * time.Minute
 )
 
 // Pipeline claims pending objects in batches, refines them into cleaned tables, publishes the models that read those,
@@ -106,6 +109,7 @@ func (p *Pipeline) newDispatch() {
 	c.Artifacts.GrantPut(p.dispatch, storage.Batches, storage.LedgerMirror, storage.Manifests, storage.Runs)
 	p.machine.grantStart(p.dispatch.Role(), p.dispatch)
 	p.wake.Feed(p.dispatch, "Wake", 1, 0, 0)
+	c.Alarms.Watch(p, "DispatchErrors", handler.ErrorsAlarm(p.dispatch, dispatchErrorsWithin, "The function that starts runs fails"))
 	handler.OnSchedule(p, "Sweep", p.dispatch, c.SweepEvery, map[string]string{"action": contract.ActionSweep})
 }
 

@@ -16,6 +16,7 @@ import (
 
 // AlarmTopic is where people are told of failures: operations.Alarms is one.
 type AlarmTopic interface {
+	catalog.Alarms
 	// Topic is the topic.
 	Topic() awssns.ITopic
 	// GrantPublish lets grantee publish to it, its key included.
@@ -38,7 +39,8 @@ type PipelineProps struct {
 	Curated []catalog.DatabaseRef
 	// Ledger records what the pipeline does. Required.
 	Ledger catalog.LedgerRef
-	// Alarms is told of failed runs and batches. Required.
+	// Alarms is told of failed runs and batches, and has an alarm on the failures of dispatch, 0.10 USD a month (list
+	// price). Required.
 	Alarms AlarmTopic
 	// HashSecret is the key of hashed columns. Required when the manifest hashes a column.
 	// Default: none.

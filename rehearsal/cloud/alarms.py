@@ -32,6 +32,7 @@ SERVICE_METRICS = (
     ("AWS/DMS", "CDCIncomingChanges"),
     ("AWS/DMS", "CDCLatencySource"),
     ("AWS/DMS", "CDCLatencyTarget"),
+    ("AWS/Lambda", "Errors"),
     ("AWS/SQS", DEPTH),
     ("AWS/Firehose", "DeliveryToS3.DataFreshness"),
     ("AWS/Firehose", "ThrottledRecords"),

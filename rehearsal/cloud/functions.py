@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from moto.awslambda.models import LambdaBackend, LambdaFunction, lambda_backends
+from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.exceptions import JsonRESTError
 
 from rehearsal.cloud.enforcement import Denial, Enforcement
@@ -155,6 +156,8 @@ class Functions:
             instance.kill()
             message = f"RequestId: {invocation.id} Error: Runtime exited with error: signal: killed"
             answer, failed = failure("Runtime.ExitError", message), True
+        if failed:
+            self._count_error(function)
         if instance.dead:
             self._discard(instance)
         else:
@@ -162,6 +165,17 @@ class Functions:
                 self._idle[key].append(instance)
         self._write_log(function, instance, invocation, text, time.monotonic() - began)
         return answer, failed, text
+
+    def _count_error(self, function: LambdaFunction) -> None:
+        """The metric Errors of the function. That of an invocation that succeeds, a zero, is left out."""
+        datum = {
+            "MetricName": "Errors",
+            "Value": 1.0,
+            "Unit": "Count",
+            "Dimensions": [{"Name": "FunctionName", "Value": function.function_name}],
+            "Timestamp": None,
+        }
+        cloudwatch_backends[function.account_id][self._region].put_metric_data("AWS/Lambda", [datum])
 
     def _start(self, function: LambdaFunction) -> Instance:
         if not (function.run_time or "").startswith("provided"):

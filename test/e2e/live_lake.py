@@ -78,6 +78,12 @@ class Live:
         """What the replication's controller says, and does: a tick of its schedule does the same."""
         return self.command("ErpStatusCommand")
 
+    def tick(self) -> None:
+        """What the controller's schedule does: an event that nobody waits for."""
+        (controller,) = [found for found in self.functions() if "Controller" in found]
+        client = self.cloud.client("lambda")
+        client.invoke(FunctionName=controller, InvocationType="Event", Payload=json.dumps({"action": "reconcile"}))
+
     def resume(self) -> dict[str, Any]:
         return self.command("ErpResumeCommand")
 
@@ -139,6 +145,18 @@ class Live:
         finally:
             for holder, name, document in changed:
                 iam.put_role_policy(RoleName=holder, PolicyName=name, PolicyDocument=json.dumps(document))
+
+    @contextmanager
+    def crashing(self, name: str) -> Iterator[None]:
+        """A function, by a part of its name, ends as soon as it starts: it has lost its environment."""
+        functions = self.cloud.client("lambda")
+        (function,) = [found for found in self.functions() if name in found]
+        environment = functions.get_function_configuration(FunctionName=function)["Environment"]
+        functions.update_function_configuration(FunctionName=function, Environment={"Variables": {}})
+        try:
+            yield
+        finally:
+            functions.update_function_configuration(FunctionName=function, Environment=environment)
 
     # What an operator sees.
 

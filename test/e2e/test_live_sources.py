@@ -119,6 +119,23 @@ def test_a_password_that_changes_while_it_runs(live: Live):
     live.equals_the_source()
 
 
+def test_a_controller_that_crashes(live: Live):
+    """It counts nothing itself any more; its ticks are what a schedule sends, whose failures nobody keeps."""
+    live.replicate()
+    assert not live.alarms()
+    with live.crashing("Controller"):
+        live.tick()
+        live.settle()
+        assert live.alarms() == {"ErpControllerErrors"}
+        assert "the function's log" in live.told()["ErpControllerErrors"]
+        assert "not set" in live.lines("ErpControllerLog")[-3]
+    live.quiet()
+    live.tick()
+    live.settle()
+    assert not live.alarms()
+    assert live.status()["status"] == "running"
+
+
 def event(dataset: str | None, name: str, **values: str) -> bytes:
     route = {"d": dataset} if dataset else {}
     return json.dumps({**route, "event_id": name, **values}, ensure_ascii=False).encode()

@@ -139,4 +139,5 @@ def test_which_metrics_exist() -> None:
     assert handled("Strata", "FailedRuns")
     assert handled("AWS/SQS", "ApproximateNumberOfMessagesVisible")
     assert not handled("AWS/SQS", "NumberOfMessagesSent")
-    assert not handled("AWS/Lambda", "Errors")
+    assert handled("AWS/Lambda", "Errors")
+    assert not handled("AWS/Lambda", "Throttles")

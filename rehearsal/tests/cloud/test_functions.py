@@ -29,8 +29,24 @@ def test_an_instance_is_used_again_and_acts_under_its_role(account: Account) -> 
     )
     first, second = invoke(account, function), invoke(account, function)
     assert first["Payload"] == second["Payload"]
+    assert errors(account, function) == 0
     assert first["Payload"]["who"].startswith(f"arn:aws:sts::111122223333:assumed-role/role-{function}/")
     assert "FunctionError" not in first
+
+
+def errors(account: Account, function: str) -> float:
+    """The sum of the function's metric Errors."""
+    now = datetime.now(UTC)
+    found = account.cloudwatch.get_metric_statistics(
+        Namespace="AWS/Lambda",
+        MetricName="Errors",
+        Dimensions=[{"Name": "FunctionName", "Value": function}],
+        StartTime=now - timedelta(hours=1),
+        EndTime=now + timedelta(hours=1),
+        Period=3600,
+        Statistics=["Sum"],
+    )
+    return sum(point["Sum"] for point in found["Datapoints"])
 
 
 def test_concurrent_invocations_get_instances_of_their_own(account: Account) -> None:
@@ -58,6 +74,7 @@ def test_errors_of_functions(account: Account, handler: str, kind: str) -> None:
     assert (answer["StatusCode"], answer["FunctionError"]) == (200, "Unhandled")
     assert answer["Payload"]["errorType"] == kind
     assert invoke(account, function)["Payload"]["errorType"] == kind  # a new instance takes the next one
+    assert errors(account, function) == 2
 
 
 def test_an_asynchronous_event_is_tried_three_times_and_then_sent_on(account: Account) -> None:
