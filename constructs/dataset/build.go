@@ -58,6 +58,12 @@ func (s Spec) entry(lake string) Entry {
 	if share := s.Gate.MaxQuarantinedShare; share != nil {
 		e.Gate.MaxQuarantinedShare = Share(*share)
 	}
+	if s.Load == Snapshot {
+		e.Delivery, e.Gate.MaxDeletedShare = s.Deliveries.render(), Share(defaultDeletedShare)
+		if share := s.Gate.MaxDeletedShare; share != nil {
+			e.Gate.MaxDeletedShare = Share(*share)
+		}
+	}
 	format := s.Format
 	if format == nil {
 		format = CSV{}

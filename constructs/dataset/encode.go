@@ -76,7 +76,7 @@ func filled[S ~[]E, E any](list S) S {
 
 // MarshalJSON renders the gate as the manifest states it.
 func (g Gate) MarshalJSON() ([]byte, error) {
-	j := gateJSON{MaxQuarantinedShare: g.MaxQuarantinedShare}
+	j := gateJSON{MaxQuarantinedShare: g.MaxQuarantinedShare, MaxDeletedShare: g.MaxDeletedShare}
 	if g.MinRows != 0 {
 		j.MinRows = &g.MinRows
 	}
@@ -89,7 +89,7 @@ func (g *Gate) UnmarshalJSON(b []byte) error {
 	if err := strict(b, &j); err != nil {
 		return err
 	}
-	*g = Gate{MaxQuarantinedShare: j.MaxQuarantinedShare}
+	*g = Gate{MaxQuarantinedShare: j.MaxQuarantinedShare, MaxDeletedShare: j.MaxDeletedShare}
 	if j.MinRows != nil {
 		g.MinRows = *j.MinRows
 	}
@@ -99,6 +99,7 @@ func (g *Gate) UnmarshalJSON(b []byte) error {
 type gateJSON struct {
 	MaxQuarantinedShare *float64 `json:"max_quarantined_share"`
 	MinRows             *int     `json:"min_rows"`
+	MaxDeletedShare     *float64 `json:"max_deleted_share,omitempty"`
 }
 
 // MarshalJSON renders a column rule as the manifest states it.

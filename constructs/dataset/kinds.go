@@ -14,7 +14,10 @@ const (
 	Append Load = iota
 	// Upsert inserts or replaces the row of the record's key; the highest Sequence wins, whatever the order of arrival.
 	Upsert
-	// Snapshot replaces the whole table by each complete delivery. Not built yet: Validate refuses it.
+	// Snapshot takes each delivery, one object, for the whole table: rows it has are inserted or updated, and rows it does
+	// not have are deleted. Deliveries says which of two is later; an earlier one that comes late changes nothing. A
+	// delivery with a record whose key cannot be read deletes nothing, and Gate.MaxDeletedShare blocks one that would
+	// delete too much.
 	Snapshot
 	// CDC applies the change stream of a database: inserts, updates, deletes and key changes, in the order the source
 	// made them, whatever the order of arrival. The source that delivers the dataset supplies Format and sequence.

@@ -31,6 +31,8 @@ type Entry struct {
 	CleanedDatabase    string     `json:"cleaned_database"`
 	QuarantineDatabase string     `json:"quarantine_database"`
 	FreshnessSeconds   *int64     `json:"freshness_seconds"`
+	// Delivery orders the deliveries of a snapshot; nil, and absent, for every other load.
+	Delivery *Delivery `json:"delivery,omitempty"`
 }
 
 // Landing says which dataset the objects under a prefix of the raw bucket belong to.

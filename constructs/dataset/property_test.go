@@ -25,11 +25,12 @@ func randomSpec(r *rand.Rand) dataset.Spec {
 	s := dataset.Spec{
 		Domain: rarely(r, "Lab", "sales", "lab"), Name: rarely(r, "", "orders", "items"),
 		Owner: rarely(r, "a\nb", "", "team <x>"), Doc: pick(r, "", "Zeilen & mehr\n\u2028"),
-		Load:      rarely(r, dataset.Snapshot, dataset.Append, dataset.Upsert, dataset.CDC),
-		Keys:      slices.Clone(rarely(r, []string{"a", "a"}, []string{"a"}, []string{"a", "c"})),
-		Format:    rarely[dataset.Format](r, dataset.CSV{Delimiter: "ab"}, nil, dataset.CSV{}, dataset.CSV{Delimiter: "|", NullValue: "-"}, dataset.Parquet{}, dataset.JSON{}),
-		Freshness: rarely(r, time.Second, 0, time.Hour, time.Minute),
-		Gate:      dataset.Gate{MinRows: rarely(r, -1, 0, 1), MaxQuarantinedShare: rarely(r, dataset.Share(2), nil, dataset.Share(0), dataset.Share(0.3))},
+		Load:       rarely(r, dataset.Files, dataset.Append, dataset.Upsert, dataset.Snapshot, dataset.CDC),
+		Keys:       slices.Clone(rarely(r, []string{"a", "a"}, []string{"a"}, []string{"a", "c"})),
+		Format:     rarely[dataset.Format](r, dataset.CSV{Delimiter: "ab"}, nil, dataset.CSV{}, dataset.CSV{Delimiter: "|", NullValue: "-"}, dataset.Parquet{}, dataset.JSON{}),
+		Freshness:  rarely(r, time.Second, 0, time.Hour, time.Minute),
+		Deliveries: dataset.Deliveries{Stamp: rarely(r, "2006-01-02", "")},
+		Gate:       dataset.Gate{MinRows: rarely(r, -1, 0, 1), MaxQuarantinedShare: rarely(r, dataset.Share(2), nil, dataset.Share(0), dataset.Share(0.3))},
 	}
 	if s.Load == dataset.Upsert {
 		s.Sequence = rarely(r, "zz", "b")

@@ -24,19 +24,23 @@ type Spec struct {
 	// Keys are the columns that identify a row. At least one; none may be dropped by its protection.
 	Keys []string
 	// Sequence is the column that orders the changes of one key: the highest wins. It is of type Bigint, Int or
-	// Timestamp and unprotected. Required for Upsert, refused for Append and CDC, where the source supplies it.
+	// Timestamp and unprotected. Required for Upsert, refused for every other load: of CDC the source supplies it.
 	Sequence string
 	// Columns are the declared columns, in table order. At least one.
 	Columns []Column
-	// Rules judge the dataset as a whole: UniqueKey, which CDC refuses, since the source keeps its keys unique itself.
+	// Rules judge the dataset as a whole: UniqueKey, which CDC refuses, since the source keeps its keys unique itself, and
+	// Snapshot, which always sets rows of one key and different content aside.
 	// Default: none.
 	Rules Rules
 	// Format is the layout of landed files: CSV, Parquet or JSON; for CDC, DMS.
 	// Default: CSV{}, that is a header line, commas, and the empty field as NULL. For CDC, what the source that delivers
 	// the dataset writes.
 	Format Format
+	// Deliveries says which of two deliveries is later. For Snapshot only.
+	// Default: the one that S3 stored later.
+	Deliveries Deliveries
 	// Gate blocks a batch that looks wrong before it reaches the table.
-	// Default: no batch is blocked.
+	// Default: no batch is blocked, but for a snapshot that would delete more than half of the rows.
 	Gate Gate
 	// Freshness is how soon a landed record should be in the table: whole seconds, at least one minute. The time the lake
 	// gathers arrivals before it starts a run follows the tightest promise among its datasets.
@@ -80,7 +84,12 @@ type Gate struct {
 	// MinRows is the smallest accepted number of rows read.
 	// Default: zero, any number is accepted.
 	MinRows int
+	// MaxDeletedShare is the largest accepted share of the stored rows that a snapshot deletes because it no longer has
+	// them, from 0 (no row may go) to 1 (an empty snapshot empties the table). For Snapshot only. Write it as
+	// dataset.Share(0.1).
+	// Default: for Snapshot Share(0.5).
+	MaxDeletedShare *float64
 }
 
-// Share is a share for Gate.MaxQuarantinedShare, from 0 to 1.
+// Share is a share for Gate.MaxQuarantinedShare or Gate.MaxDeletedShare, from 0 to 1.
 func Share(x float64) *float64 { return &x }

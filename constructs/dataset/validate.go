@@ -57,6 +57,7 @@ func (s Spec) Validate() error {
 	s.checkColumns(&l)
 	s.checkRules(&l)
 	s.checkFormat(&l)
+	s.checkDeliveries(&l)
 	s.Gate.check(&l)
 	if f := s.Freshness; f != 0 && (f < minFreshness || f%time.Second != 0) {
 		l.Add("Freshness", "is not a duration the lake can watch", f, "zero (no promise), or whole seconds from one minute on")
@@ -64,13 +65,15 @@ func (s Spec) Validate() error {
 	return l.Err()
 }
 
+const builtLoads = "Append, Upsert, Snapshot, CDC"
+
 func (s Spec) checkLoad(l *check.List) {
 	switch s.Load {
-	case Append, Upsert, CDC:
-	case Snapshot, Files:
-		l.Add("Load", "is not built yet", s.Load, "Append, Upsert, CDC")
+	case Append, Upsert, Snapshot, CDC:
+	case Files:
+		l.Add("Load", "is not built yet", s.Load, builtLoads)
 	default:
-		l.Add("Load", "is no load kind", s.Load, "Append, Upsert, CDC")
+		l.Add("Load", "is no load kind", s.Load, builtLoads)
 	}
 }
 
@@ -111,6 +114,9 @@ func (s Spec) checkSequence(l *check.List) {
 	if s.Load == Append {
 		l.Add("Sequence", "has no meaning for an append, which never changes a stored row", s.Sequence, "no sequence, or Load: Upsert")
 	}
+	if s.Load == Snapshot {
+		l.Add("Sequence", "has no meaning for a snapshot, which has each key once; Deliveries orders snapshots", s.Sequence, "no sequence, or Load: Upsert")
+	}
 	c, ok := s.column(s.Sequence)
 	if !ok {
 		l.Add("Sequence", "is no declared column", s.Sequence, s.columnNames())
@@ -134,6 +140,8 @@ func (s Spec) checkRules(l *check.List) {
 			l.Add(path, "is no rule for a whole dataset", r, "UniqueKey(); put the others in a column's Rules")
 		} else if s.Load == CDC {
 			l.Add(path, "cannot judge a change stream, which has many changes of one key", r, "no rule; the source keeps its keys unique")
+		} else if s.Load == Snapshot {
+			l.Add(path, "is said already: a snapshot always sets rows of one key and different content aside", r, "no rule")
 		}
 	}
 }
@@ -177,11 +185,16 @@ func (c Column) validate() error {
 }
 
 func (g Gate) check(l *check.List) {
-	if s := g.MaxQuarantinedShare; s != nil && (math.IsNaN(*s) || *s < 0 || *s > 1) {
-		l.Add("Gate.MaxQuarantinedShare", "is not a share", *s, "a number from 0 to 1, as Share(0.05)")
-	}
+	checkShare(l, "Gate.MaxQuarantinedShare", g.MaxQuarantinedShare)
+	checkShare(l, "Gate.MaxDeletedShare", g.MaxDeletedShare)
 	if g.MinRows < 0 {
 		l.Add("Gate.MinRows", "is negative", g.MinRows, "zero (no minimum) or more")
+	}
+}
+
+func checkShare(l *check.List, path string, s *float64) {
+	if s != nil && (math.IsNaN(*s) || *s < 0 || *s > 1) {
+		l.Add(path, "is not a share", *s, "a number from 0 to 1, as Share(0.05)")
 	}
 }
 

@@ -46,7 +46,6 @@ func TestSpecIsRejected(t *testing.T) {
 		"doc bytes":    {func(s *dataset.Spec) { s.Doc = "\xff" }, []string{"Doc: is not valid UTF-8"}},
 		"doc length":   {func(s *dataset.Spec) { s.Doc = strings.Repeat("é", 1025) }, []string{"Doc: is too long"}},
 		"column doc":   {func(s *dataset.Spec) { s.Columns[0].Doc = strings.Repeat("x", 256) }, []string{"Columns[0].Doc: is too long"}},
-		"snapshot":     {func(s *dataset.Spec) { s.Load = dataset.Snapshot }, []string{"Load: is not built yet"}},
 		"cdc sequence": {func(s *dataset.Spec) { s.Load = dataset.CDC }, []string{"Sequence: is not for a change stream"}},
 		"cdc no keys":  {func(s *dataset.Spec) { *s = replicated(); s.Keys = nil }, []string{"Keys: is empty"}},
 		"cdc csv":      {func(s *dataset.Spec) { *s = replicated(); s.Format = dataset.CSV{} }, []string{"Format: holds no changes"}},
@@ -108,7 +107,7 @@ func TestSpecIsRejected(t *testing.T) {
 
 func TestValidateFindsEverythingAtOnce(t *testing.T) {
 	s := orders()
-	s.Domain, s.Load, s.Freshness = "Sales", dataset.Snapshot, time.Second
+	s.Domain, s.Load, s.Freshness = "Sales", dataset.Files, time.Second
 	s.Columns[0].Type = dataset.Decimal(0, 0)
 	s.Columns[2].Protect = dataset.None
 	wantProblems(t, dataset.ValidateAll([]dataset.Spec{orders(), s, orders()}),

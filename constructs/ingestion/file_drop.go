@@ -23,7 +23,7 @@ import (
 // A FileDrop is a plain value: nothing exists until a lake (or NewFileDrop) takes it. A further dataset costs no
 // resource and no line of a policy.
 type FileDrop struct {
-	// Datasets are the datasets whose files land here, of load Append or Upsert: files keep no order of changes across
+	// Datasets are the datasets whose files land here, of load Append, Upsert or Snapshot: files keep no order of changes across
 	// objects, which CDC needs. At least one.
 	Datasets []dataset.Spec
 	// Senders may write objects under the source's prefix, encrypted under the raw zone's key; they can neither list,
@@ -57,7 +57,7 @@ func (f FileDrop) Validate() error {
 		l.Under(path, s.Validate())
 		if s.Load == dataset.CDC {
 			l.Add(check.Join(path, "Load"), "is not for files, which belong to no load and keep no order of changes", s.Load,
-				"Append, or Upsert with a Sequence; ingestion.Replication delivers CDC")
+				"Append, Upsert with a Sequence, or Snapshot; ingestion.Replication delivers CDC")
 		}
 	}
 	for i, s := range f.Senders {

@@ -122,6 +122,9 @@ func (s Stream) checkDataset(l *check.List, path string, d dataset.Spec) {
 	if d.Load == dataset.CDC {
 		l.Add(check.Join(path, "Load"), "is not for a stream, which keeps no order of changes", d.Load, "Append, or Upsert with a Sequence")
 	}
+	if d.Load == dataset.Snapshot {
+		l.Add(check.Join(path, "Load"), "is not for a stream, whose objects are no whole tables", d.Load, "Append, or Upsert with a Sequence; ingestion.FileDrop takes snapshots")
+	}
 	alone := len(s.Datasets) == 1 && s.RouteBy == ""
 	switch f := d.Format.(type) {
 	case dataset.JSON:

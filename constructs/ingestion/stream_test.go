@@ -79,6 +79,7 @@ func TestStreamValidate(t *testing.T) {
 		"CSV that is routed":  {ingestion.Stream{RouteBy: "d", Datasets: []dataset.Spec{events("a", format(dataset.CSV{NoHeader: true}))}}, []string{"Datasets[0].Format: has no field that names the dataset"}},
 		"Parquet":             {ingestion.Stream{Datasets: []dataset.Spec{events("a", format(dataset.Parquet{}))}}, []string{`Datasets[0].Format: is no format of records; got "Parquet"`}},
 		"changes":             {ingestion.Stream{Datasets: []dataset.Spec{events("a", func(s *dataset.Spec) { s.Load = dataset.CDC })}}, []string{"Datasets[0].Load: is not for a stream"}},
+		"snapshots":           {ingestion.Stream{Datasets: []dataset.Spec{events("a", func(s *dataset.Spec) { s.Load = dataset.Snapshot })}}, []string{"Datasets[0].Load: is not for a stream"}},
 		"too many names":      {ingestion.Stream{Datasets: many, RouteBy: "d"}, []string{"Datasets: are too many for one stream", "got 60; allowed: at most 3500 bytes"}},
 		"nil producer":        {ingestion.Stream{Datasets: one, Producers: []awsiam.IGrantable{nil}}, []string{"Producers[0]: is nil"}},
 		"largest buffer":      {ingestion.Stream{Datasets: one, Buffer: ingestion.Buffer{Size: 128, Interval: 15 * time.Minute}}, nil},

@@ -63,10 +63,20 @@ class Format:
 
 @dataclass(frozen=True)
 class Gate:
-    """A batch is blocked above `max_quarantined_share` (0 to 1, of the rows read) or below `min_rows` rows read."""
+    """A batch is blocked above `max_quarantined_share` (0 to 1, of the rows read) or below `min_rows` rows read, and a
+    snapshot that deletes more than `max_deleted_share` (0 to 1, of the stored rows)."""
 
     max_quarantined_share: float | None
     min_rows: int | None
+    max_deleted_share: float | None = None
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """Which of two snapshots is later. `stamp` is a regular expression that finds a time in a key below the landing
+    prefix, with groups year to second; None for none."""
+
+    stamp: str | None
 
 
 @dataclass(frozen=True)
@@ -86,6 +96,8 @@ class Dataset:
     cleaned_database: str
     quarantine_database: str
     freshness_seconds: int | None
+    delivery: Delivery | None = None
+    """Of a snapshot; None for every other load."""
 
     @property
     def stored(self) -> tuple[Column, ...]:
@@ -207,9 +219,21 @@ def _format(value: Any, path: str) -> Format:
 
 def _gate(value: Any, path: str) -> Gate:
     f = Fields(value, path)
-    gate = Gate(f.number("max_quarantined_share"), f.optional("min_rows", int))
+    deleted = "max_deleted_share"
+    gate = Gate(
+        f.number("max_quarantined_share"),
+        f.optional("min_rows", int),
+        f.number(deleted) if f.has(deleted) else None,
+    )
     f.done()
     return gate
+
+
+def _delivery(value: Any, path: str) -> Delivery:
+    f = Fields(value, path)
+    delivery = Delivery(f.optional("stamp", str))
+    f.done()
+    return delivery
 
 
 def _dataset(value: Any, path: str) -> Dataset:
@@ -220,7 +244,7 @@ def _dataset(value: Any, path: str) -> Dataset:
         name=f.take("name", str),
         owner=f.take("owner", str),
         doc=f.take("doc", str),
-        load=f.choice("load", ("append", "upsert", "cdc")),
+        load=f.choice("load", ("append", "upsert", "snapshot", "cdc")),
         keys=f.texts("keys"),
         sequence=f.optional("sequence", str),
         format=f.one("format", _format),
@@ -230,13 +254,17 @@ def _dataset(value: Any, path: str) -> Dataset:
         cleaned_database=f.take("cleaned_database", str),
         quarantine_database=f.take("quarantine_database", str),
         freshness_seconds=f.optional("freshness_seconds", int),
+        delivery=f.one("delivery", _delivery) if f.has("delivery") else None,
     )
     f.done()
     if (dataset.load == "upsert") != (dataset.sequence is not None):
-        raise ShapeError(f"{path}.sequence: upsert needs one, and append and cdc have none")
+        raise ShapeError(f"{path}.sequence: upsert needs one, and every other load has none")
     if dataset.is_cdc != (dataset.format.kind in DMS_KINDS):
         kind = dataset.format.kind
         raise ShapeError(f"{path}.format.kind: is {kind} with load {dataset.load}; cdc reads {' or '.join(DMS_KINDS)}")
+    for name, given in (("delivery", dataset.delivery), ("gate.max_deleted_share", dataset.gate.max_deleted_share)):
+        if (given is not None) != (dataset.load == "snapshot"):
+            raise ShapeError(f"{path}.{name}: snapshots need it, and every other load has none")
     return dataset
 
 

@@ -11,7 +11,7 @@ import boto3
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from lakejobs.arguments import PublishArguments, RefineArguments
 from lakejobs.aws import Clients
-from lakejobs.lists import Object
+from lakejobs.lists import FrozenList, Object
 from lakejobs.publish.job import publish
 from lakejobs.refine.job import refine
 from pyspark.sql import SparkSession
@@ -112,6 +112,10 @@ class Lake:
         landing = [
             {"prefix": f"erp/g{g}/public/{d['name']}/", "dataset": d["id"], "source": "Erp", "generation": g}
             for d in self.datasets.values() if d["load"] == "cdc" for g in GENERATIONS
+        ]  # fmt: skip
+        landing += [
+            {"prefix": f"files/sales/{d['name']}/", "dataset": d["id"], "source": "Files", "generation": None}
+            for d in self.datasets.values() if d["load"] == "snapshot"
         ]  # fmt: skip
         manifest = {
             "schema_version": 1, "lake": "test", "operations_database": "test_operations",
@@ -227,6 +231,10 @@ class Lake:
 
     def batch(self, item: dict) -> dict:
         return self.get(f"batch#{item['batch']}", "batch")
+
+    def objects_of(self, item: dict) -> tuple[Object, ...]:
+        """What a batch lists."""
+        return FrozenList.from_json(self.clients.read(item["list_uri"])).objects
 
     def put(self, pk: str, sk: str, values: dict) -> None:
         item = {"pk": {"S": pk}, "sk": {"S": sk}} | {k: TypeSerializer().serialize(v) for k, v in values.items()}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 from pyspark import StorageLevel
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lakejobs.errors import BatchFailed
@@ -19,8 +20,10 @@ from lakejobs.refine import staging, target
 from lakejobs.refine.changes import HALF, NEW, conform_changes
 from lakejobs.refine.classify import classify
 from lakejobs.refine.classify_changes import Batch, classify_changes
+from lakejobs.refine.classify_snapshot import classify_snapshot
 from lakejobs.refine.conform import REASONS, conform
 from lakejobs.refine.current_view import keep_current_view
+from lakejobs.refine.delivery import SNAPSHOT_PROPERTY
 from lakejobs.refine.outcome import Tally, blocked, gate_reason, tally
 from lakejobs.refine.protect import HashKey
 from lakejobs.refine.quarantine import quarantine_rows, write_quarantine
@@ -48,13 +51,16 @@ class Conformed:
     frame: DataFrame | None
     keys: staging.KeyRange | None
     batch: Batch
+    unkeyed: int = 0
+    """Records whose key cannot be told."""
 
 
 @dataclass(frozen=True)
 class Application:
     """One batch on its way into the tables. `fence` raises if this run may no longer write.
 
-    `load` is the generation whose whole load the batch is, None for any other batch.
+    `load` is the generation whose whole load the batch is, None for any other batch; `delivery` the order of the
+    snapshot that the batch is, None for any other.
     """
 
     spark: SparkSession
@@ -63,6 +69,7 @@ class Application:
     dataset: Dataset
     batch: str
     load: int | None
+    delivery: str | None
     source: Source
     key: HashKey | None
     cleaned_location: str
@@ -94,7 +101,9 @@ class Application:
         bounds = staging.key_range_bounds(self.dataset, accepted)
         keys = F.when(accepted, F.struct(*self.dataset.keys))
         moves = F.count(F.when(F.col(HALF) == NEW, True)) if self.dataset.is_cdc else F.lit(0)
+        unkeyed = F.count(F.when(reduce(Column.__or__, [F.col(k).isNull() for k in self.dataset.keys]), True))
         figures = [F.count(keys).alias("_rows"), F.count_distinct(keys).alias("_keys"), moves.alias("_moves"), *bounds]
+        figures.append(unkeyed.alias("_unkeyed"))
         try:
             found = frame.agg(*figures).first()
         except Exception:
@@ -102,7 +111,8 @@ class Application:
             raise
         self._verify()
         held = staging.key_range(self.dataset, found["_low"], found["_high"]) if bounds else None
-        return Conformed(frame, held, Batch(found["_rows"] == found["_keys"], bool(found["_moves"])))
+        batch = Batch(found["_rows"] == found["_keys"], bool(found["_moves"]))
+        return Conformed(frame, held, batch, found["_unkeyed"])
 
     def _verify(self) -> None:
         positions = overwritten(self.s3, self.source)
@@ -119,7 +129,7 @@ class Application:
         try:
             found = tally(classified, self.source.records)
             if absent is not None:
-                found = replace(found, absent=absent.count())
+                found = self._counted(found, absent.count(), conformed, table)
             return self._settle(classified, absent, found, table, conformed.keys)
         finally:
             for frame in cached:
@@ -134,12 +144,45 @@ class Application:
         if self.dataset.is_cdc:
             loaded = target.loaded_generation(table)
             return classify_changes(conformed.frame, stored, self.dataset, conformed.batch, loaded)
+        if self.delivery is not None:
+            distinct = conformed.batch.distinct
+            return classify_snapshot(conformed.frame, stored, self.dataset, distinct, self._stale(table))
         return classify(conformed.frame, stored, self.dataset, conformed.batch.distinct)
 
     def _absent(self, conformed: Conformed, table: Table | None) -> DataFrame | None:
-        if self.load is None or table is None or table.main is None:
+        if table is None or table.main is None:
+            return None
+        if self.delivery is not None and not self._stale(table):
+            return staging.missing_rows(table, table.main, self.dataset, conformed.frame)
+        if self.load is None:
             return None
         return staging.absent_rows(table, table.main, self.dataset, self.load, conformed.frame)
+
+    def _counted(self, found: Tally, absent: int, conformed: Conformed, table: Table) -> Tally:
+        """With the rows that are absent. Any of them may be a record of the snapshot whose key cannot be told."""
+        if self.delivery is None or not absent:
+            return replace(found, absent=absent)
+        if conformed.unkeyed:
+            return replace(found, kept=absent, unkeyed=conformed.unkeyed)
+        return replace(found, absent=absent, stored=table.read(table.main).count())
+
+    def _stale(self, table: Table | None) -> bool:
+        """Whether the table holds a later snapshot than this one."""
+        return table is not None and self.delivery < table.properties.get(SNAPSHOT_PROPERTY, "")
+
+    def _expected(self, table: Table | None) -> tuple[str | None, dict[str, str | None]]:
+        """What the batch was classified against: the version, and the mark that tells what is stale."""
+        name = target.LOADED_PROPERTY if self.delivery is None else SNAPSHOT_PROPERTY
+        return (table.main, {name: table.properties.get(name)}) if table else (None, {name: None})
+
+    def _marks(self, table: Table | None) -> dict[str, str]:
+        """The table properties that the batch advances."""
+        if self.delivery is not None:
+            held = table.properties.get(SNAPSHOT_PROPERTY, "") if table else ""
+            return {SNAPSHOT_PROPERTY: self.delivery} if self.delivery > held else {}
+        if self.load is not None and self.load > target.loaded_generation(table):
+            return {target.LOADED_PROPERTY: str(self.load)}
+        return {}
 
     def _settle(
         self,
@@ -149,22 +192,21 @@ class Application:
         table: Table | None,
         keys: staging.KeyRange | None,
     ) -> Outcome:
-        refusal = gate_reason(self.dataset.gate, found.counts)
+        refusal = gate_reason(self.dataset.gate, found)
         if refusal is not None:
             outcome = self.source.outcome("blocked", replace(found, absent=0), code="gate", reason=refusal)
             return replace(outcome, counts=blocked(found.counts))
         self._quarantine(classified, found)
-        completes = self.load is not None and self.load > target.loaded_generation(table)
-        if not found.effective and not completes:
+        marks = self._marks(table)
+        if not found.effective and not marks:
             return self.source.outcome("empty", found)
-        main, loaded = (table.main, table.properties.get(target.LOADED_PROPERTY)) if table else (None, None)
+        main, guard = self._expected(table)
         table = self._bring_up_to_date(table)
         if self.dataset.is_cdc:
             keep_current_view(self.glue, self.dataset, self.fence)
-        marks = {target.LOADED_PROPERTY: str(self.load)} if completes else {}
         if not found.effective:
             self.fence()
-            table.publish(None, main, marks, {target.LOADED_PROPERTY: loaded})
+            table.publish(None, main, marks, guard)
             return self.source.outcome("empty", found)
         properties = {
             BATCH_PROPERTY: self.batch,
@@ -176,7 +218,7 @@ class Application:
         staged = rows.stage(classified, absent, found, properties)
         self._verify()
         self.fence()
-        table.publish(staged, main, marks, {target.LOADED_PROPERTY: loaded})
+        table.publish(staged, main, marks, guard)
         return self.source.outcome("applied", found, snapshot=staged, rows_changed=found.effective)
 
     def _quarantine(self, classified: DataFrame | None, found: Tally) -> None:

@@ -18,6 +18,7 @@ from lakejobs.lists import FrozenList
 from lakejobs.manifest import Dataset, Manifest
 from lakejobs.refine import target
 from lakejobs.refine.apply import Application, Overwritten
+from lakejobs.refine.delivery import order_of
 from lakejobs.refine.outcome import Tally
 from lakejobs.refine.protect import HashKey, read_hash_key
 from lakejobs.refine.source import Source, not_in_place, settle, survey_source
@@ -105,6 +106,18 @@ class BatchWork:
         if other:
             raise ShapeError(f"batch {self.frozen.batch} is the load of generation {load}, but lists {other[0]}")
 
+    def _delivery(self, source: Source) -> str | None:
+        """The order of the snapshot that the batch is; None unless the dataset is loaded by snapshots."""
+        if self.dataset.delivery is None:
+            return None
+        if len(self.frozen.objects) != 1:
+            raise ShapeError(
+                f"batch {self.frozen.batch} lists {len(self.frozen.objects)} objects, but a snapshot of"
+                f" {self.dataset.id} is one: the batch was frozen under another declaration"
+            )
+        (item,) = source.readable
+        return order_of(self.shop.clients.s3, item.object, item.stamp or "")
+
     def _volume(self) -> int:
         """Bytes of the batch's objects, about as large as they are unpacked."""
         return sum(o.size * (_GZIP_RATIO if o.key.endswith(".gz") else 1) for o in self.frozen.objects)
@@ -117,6 +130,7 @@ class BatchWork:
             dataset=self.dataset,
             batch=self.frozen.batch,
             load=self.frozen.load,
+            delivery=self._delivery(source),
             source=source,
             key=key,
             cleaned_location=target.table_location(self.shop.arguments.cleaned_bucket, self.dataset),

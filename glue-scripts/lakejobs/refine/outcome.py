@@ -21,7 +21,8 @@ OUTCOMES = (
 class Tally:
     """How many rows were read, what became of them, and why the refused ones were.
 
-    `new_keys` and `stored_keys` are rows the table has to take; `absent` those it holds and a whole load does not.
+    `new_keys` and `stored_keys` are rows the table has to take; `absent` those it holds and a whole load does not, of
+    `stored` in all where a gate asks. `kept` are such rows that stay, because of `unkeyed` records no key can be told.
     """
 
     counts: dict[str, int]
@@ -29,11 +30,24 @@ class Tally:
     new_keys: int = 0
     stored_keys: int = 0
     absent: int = 0
+    stored: int = 0
+    kept: int = 0
+    unkeyed: int = 0
 
     @property
     def effective(self) -> int:
         """Rows of the table that change."""
         return self.new_keys + self.stored_keys + self.absent
+
+    @property
+    def remark(self) -> str:
+        """What the counts do not tell; empty if they tell all."""
+        if not self.kept:
+            return ""
+        return (
+            f"{self.kept} stored rows are not in the snapshot and were kept: the keys of {self.unkeyed} of its records"
+            " cannot be told"
+        )
 
 
 def tally(classified: DataFrame | None, read: int) -> Tally:
@@ -61,9 +75,9 @@ def blocked(counts: dict[str, int]) -> dict[str, int]:
     return {"read": counts["read"], **dict.fromkeys(OUTCOMES, 0), "blocked": counts["read"]}
 
 
-def gate_reason(gate: Gate, counts: dict[str, int]) -> str | None:
+def gate_reason(gate: Gate, tallied: Tally) -> str | None:
     """Why the gate blocks the batch, with the figures; None if it passes."""
-    read, quarantined = counts["read"], counts["quarantined"]
+    read, quarantined = tallied.counts["read"], tallied.counts["quarantined"]
     found = []
     if gate.min_rows is not None and read < gate.min_rows:
         found.append(f"{read} rows read, at least {gate.min_rows} are needed")
@@ -71,5 +85,11 @@ def gate_reason(gate: Gate, counts: dict[str, int]) -> str | None:
         found.append(
             f"{quarantined} of {read} rows quarantined ({quarantined / read:.4f}),"
             f" at most a share of {gate.max_quarantined_share} is accepted"
+        )
+    absent, stored, share = tallied.absent, tallied.stored, gate.max_deleted_share
+    if share is not None and absent and absent / stored > share:
+        found.append(
+            f"{absent} of {stored} stored rows are not in the snapshot ({absent / stored:.4f}),"
+            f" at most a share of {share} may be deleted"
         )
     return "; ".join(found) or None

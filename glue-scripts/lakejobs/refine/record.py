@@ -30,7 +30,7 @@ _LOAD_NAME = re.compile(r"(?:.*/)?LOAD[0-9A-F]{8}\.[^/]*")
 class Readable:
     """An object that can be read: `position` in the order of key and version, `uri` of the bytes to read.
 
-    `generation` is None unless the dataset is a CDC dataset.
+    `generation` is None unless the dataset is a CDC dataset, `stamp` unless it is a snapshot: the time in its key.
     """
 
     object: Object
@@ -44,6 +44,7 @@ class Readable:
     layout: tuple[tuple[str, str], ...]
     utf8: bool
     generation: int | None = None
+    stamp: str | None = None
 
     @property
     def table(self) -> tuple[str, ...]:

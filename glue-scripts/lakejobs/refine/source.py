@@ -16,7 +16,8 @@ from lakejobs.aws import executor_settings
 from lakejobs.ledger import Outcome, Unreadable
 from lakejobs.lists import FrozenList, Object
 from lakejobs.manifest import DMS_TRANSACTIONS, Dataset, Landing
-from lakejobs.refine import survey
+from lakejobs.refine import landed, survey
+from lakejobs.refine.delivery import stamp_of
 from lakejobs.refine.landed import is_current
 from lakejobs.refine.outcome import Tally
 from lakejobs.refine.record import CHANGE_SEQUENCE, OPERATION, Readable, change_columns
@@ -59,7 +60,7 @@ class Source:
             undeclared=self.undeclared,
             reasons=found.reasons,
             absent=found.absent,
-            **more,
+            **({"reason": found.remark} | more),
         )
 
 
@@ -94,20 +95,34 @@ def survey_source(
         if result["error"]:
             unreadable.append(Unreadable(item, result["error"]))
             continue
-        generation = _generation(dataset, landing_of(item.key)) if dataset.is_cdc else None
-        if dataset.is_cdc and generation is None:
-            unreadable.append(Unreadable(item, f"lies under no landing of {dataset.id} in the manifest of its batch"))
+        try:
+            place = _place(dataset, item.key, landing_of(item.key))
+        except landed.Unreadable as fault:
+            unreadable.append(Unreadable(item, str(fault)))
             continue
         undeclared.update(n for n in result["names"] if n not in declared)
-        readable.append(_readable(item, position, result, generation))
+        readable.append(replace(_readable(item, position, result), **place))
     return Source(tuple(readable), tuple(unreadable), tuple(sorted(undeclared)[:_UNDECLARED_KEPT]))
 
 
-def _generation(dataset: Dataset, landing: Landing | None) -> int | None:
-    return landing.generation if landing is not None and landing.dataset == dataset.id else None
+def _place(dataset: Dataset, key: str, landing: Landing | None) -> dict[str, Any]:
+    """What the key says of an object whose place among others matters. Raises Unreadable if it says nothing."""
+    if not dataset.is_cdc and dataset.delivery is None:
+        return {}
+    if landing is None or landing.dataset != dataset.id or (dataset.is_cdc and landing.generation is None):
+        raise landed.Unreadable(f"lies under no landing of {dataset.id} in the manifest of its batch")
+    if dataset.delivery is None:
+        return {"generation": landing.generation}
+    stamp = stamp_of(dataset.delivery, key.removeprefix(landing.prefix))
+    if stamp is None:
+        raise landed.Unreadable(
+            "its key holds no time where Deliveries.Stamp says that there is one, so nothing tells which delivery it"
+            " is: land it under a key that does"
+        )
+    return {"stamp": stamp}
 
 
-def _readable(item: Object, position: int, result: dict[str, Any], generation: int | None) -> Readable:
+def _readable(item: Object, position: int, result: dict[str, Any]) -> Readable:
     return Readable(
         object=item,
         position=position,
@@ -119,7 +134,6 @@ def _readable(item: Object, position: int, result: dict[str, Any], generation: i
         names=tuple(result["names"]) if result["header"] is not None else (),
         layout=tuple((name, kind) for name, kind in result["layout"]),
         utf8=result["utf8"],
-        generation=generation,
     )
 
 

@@ -16,6 +16,8 @@ from lakejobs.refine.outcome import Tally
 from lakejobs.refine.record import GENERATION
 from lakejobs.refine.target import BATCH_COLUMN, own_columns, stored_type
 
+# Whether a staged row deletes the stored row of its key; only there if one does.
+_REMOVED = "_removed"
 _RANGED = ("int", "bigint", "date")
 # Bytes up to which a table is joined whole, as Spark broadcasts it.
 _SMALL_TABLE = 10 << 20
@@ -78,12 +80,24 @@ def absent_rows(table: Table, snapshot: str, dataset: Dataset, generation: int, 
     older = frame.where(~F.col(DELETED) & (F.col(GENERATION) < generation))
     if seen is not None:
         older = older.join(seen.select(*dataset.keys), on=list(dataset.keys), how="left_anti")
-    columns = [
+    change = {GENERATION: F.lit(generation), SEQUENCE: F.lit(""), DELETED: F.lit(True)}
+    return older.select(*_keys_only(dataset), *[value.alias(name) for name, value in change.items()])
+
+
+def missing_rows(table: Table, snapshot: str, dataset: Dataset, seen: DataFrame | None) -> DataFrame:
+    """The rows that a snapshot no longer has, by their keys alone. `seen` is as of `absent_rows`."""
+    frame = table.read(snapshot)
+    if seen is not None:
+        frame = frame.join(seen.select(*dataset.keys), on=list(dataset.keys), how="left_anti")
+    return frame.select(*_keys_only(dataset))
+
+
+def _keys_only(dataset: Dataset) -> list[Column]:
+    """The stored columns of a row of which nothing but its key is known."""
+    return [
         (F.col(c.name) if c.name in dataset.keys else F.lit(None)).cast(stored_type(dataset, c.name)).alias(c.name)
         for c in dataset.stored
     ]
-    change = {GENERATION: F.lit(generation), SEQUENCE: F.lit(""), DELETED: F.lit(True)}
-    return older.select(*columns, *[value.alias(name) for name, value in change.items()])
 
 
 @dataclass(frozen=True)
@@ -101,8 +115,12 @@ class Staging:
         """Stages the effective rows and the absent ones, by an append if all keys are new. Returns the snapshot."""
         names = [c for c in self._columns() if c != BATCH_COLUMN]
         parts = [] if classified is None else [classified.where(F.col(WRITE).isNotNull()).select(*names)]
+        removes = self.dataset.delivery is not None and found.absent > 0
         if absent is not None and found.absent:
             parts.append(absent.select(*names))
+        if removes:
+            last = len(parts) - 1
+            parts = [part.withColumn(_REMOVED, F.lit(i == last)) for i, part in enumerate(parts)]
         rows = parts[0] if len(parts) == 1 else parts[0].unionByName(parts[1])
         rows = rows.withColumn(BATCH_COLUMN, F.lit(self.batch))
         if found.new_keys == found.effective:
@@ -110,7 +128,7 @@ class Staging:
         view = f"strata_{uuid.uuid4().hex}"
         rows.createOrReplaceTempView(view)
         try:
-            statement = self._merge(view, bool(found.new_keys), bounded=not found.absent)
+            statement = self._merge(view, bool(found.new_keys), bounded=not found.absent, removes=removes)
             return self.table.stage_sql(statement, self.batch, properties)
         finally:
             self.table.spark.catalog.dropTempView(view)
@@ -118,14 +136,15 @@ class Staging:
     def _columns(self) -> list[str]:
         return [c.name for c in self.dataset.stored] + list(own_columns(self.dataset))
 
-    def _merge(self, view: str, inserts: bool, bounded: bool) -> str:
-        """`bounded` says that every row lies in the batch's range of keys."""
+    def _merge(self, view: str, inserts: bool, bounded: bool, removes: bool) -> str:
+        """`bounded` says that every row lies in the batch's range of keys, `removes` that some are to be deleted."""
         on = [f"t.`{k}` = s.`{k}`" for k in self.dataset.keys]
         if self.keys is not None and bounded:
             on.append(f"t.{self.keys.predicate}")
         updates = ", ".join(f"t.`{c}` = s.`{c}`" for c in self._columns() if c not in self.dataset.keys)
         statement = (
             f"MERGE INTO {self.table.name} t USING {view} s ON {' AND '.join(on)}"
+            f"{f' WHEN MATCHED AND s.`{_REMOVED}` THEN DELETE' if removes else ''}"
             f" WHEN MATCHED THEN UPDATE SET {updates}"
         )
         if inserts:

@@ -98,6 +98,8 @@ def plan_schema(table: Table | None, dataset: Dataset, location: str, key_versio
 
 def _declaration(dataset: Dataset) -> str:
     fixed = {"load": dataset.load, "keys": dataset.keys, "sequence": dataset.sequence, "hashed": sorted(dataset.hashed)}
+    if dataset.delivery is not None:
+        fixed["stamp"] = dataset.delivery.stamp
     return json.dumps(fixed, separators=(",", ":"))
 
 
@@ -131,9 +133,9 @@ def _fixed_problems(table: Table, dataset: Dataset, key_version: str | None) -> 
     before = json.loads(properties.get(DECLARATION_PROPERTY, _declaration(dataset)))
     now = json.loads(_declaration(dataset))
     problems = [
-        f"{name} is {before[name]!r} in the table and {now[name]!r} by declaration"
-        for name in ("load", "keys", "sequence")
-        if before[name] != now[name]
+        f"{name} is {before.get(name)!r} in the table and {now.get(name)!r} by declaration"
+        for name in ("load", "keys", "sequence", "stamp")
+        if before.get(name) != now.get(name)
     ]
     found = table.columns()
     changed = sorted(set(before["hashed"]) ^ set(now["hashed"]))

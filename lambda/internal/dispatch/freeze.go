@@ -46,8 +46,13 @@ func (inv *invocation) freeze(ctx context.Context, c *claimed) ([]*ledger.Batch,
 
 // freezeAll freezes what may be claimed. waiting says that the rest has to wait for a full load.
 func (inv *invocation) freezeAll(ctx context.Context, c *claimed) (batches []*ledger.Batch, waiting bool, err error) {
-	if e, ok := inv.manifest.Dataset(c.dataset); ok && e.Load == dataset.CDC {
+	e, declared := inv.manifest.Dataset(c.dataset)
+	switch {
+	case declared && e.Load == dataset.CDC:
 		return inv.freezeReplicated(ctx, c)
+	case declared && e.Load == dataset.Snapshot:
+		batches, err = inv.freezeSnapshots(ctx, c, e.Delivery)
+		return batches, false, err
 	}
 	batches, err = inv.freezePending(ctx, c, func(ledger.Pending) (bool, error) { return true, nil })
 	return batches, false, err
