@@ -26,7 +26,7 @@ var part = dataset.Spec{
 
 var supplier = dataset.Spec{
 	Domain: "supply", Name: "supplier", Owner: "purchasing", Doc: "One row per supplier.",
-	Load: dataset.Upsert, Keys: []string{"s_suppkey"}, Sequence: "change_seq",
+	Load: dataset.Snapshot, Keys: []string{"s_suppkey"}, Deliveries: dataset.Deliveries{Stamp: time.DateOnly},
 	Format: dataset.CSV{NoHeader: true, Delimiter: "|", NullValue: `\N`},
 	Columns: []dataset.Column{
 		{Name: "s_suppkey", Type: dataset.Bigint},
@@ -36,9 +36,8 @@ var supplier = dataset.Spec{
 		{Name: "s_phone", Type: dataset.String, Rules: dataset.Rules{dataset.Pattern(`^[0-9]{2}-[0-9]{3}-[0-9]{3}-[0-9]{4}$`)}},
 		{Name: "s_acctbal", Type: dataset.Decimal(15, 2)},
 		{Name: "s_comment", Type: dataset.String},
-		{Name: "change_seq", Type: dataset.Bigint, Doc: "Position in the source's change log."},
 	},
-	Gate:      dataset.Gate{MaxQuarantinedShare: dataset.Share(0.25)},
+	Gate:      dataset.Gate{MaxQuarantinedShare: dataset.Share(0.25), MaxDeletedShare: dataset.Share(0.10)},
 	Freshness: 15 * time.Minute,
 }
 

@@ -70,6 +70,13 @@ class Dataset:
     cleaned_database: str
     quarantine_database: str
     prefix: str
+    stamp: str | None = None
+    """Of a snapshot that has one: the regular expression that finds the stamp in a key below the prefix."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether each delivery is the whole table."""
+        return self.load == "snapshot"
 
     def position(self, column: str) -> int:
         """Index of a column in a row; ValueError when it is not declared."""
@@ -114,6 +121,7 @@ def _dataset(entry: dict[str, Any], prefix: str) -> Dataset:
         cleaned_database=entry["cleaned_database"],
         quarantine_database=entry["quarantine_database"],
         prefix=prefix,
+        stamp=entry.get("delivery", {}).get("stamp"),
     )
 
 

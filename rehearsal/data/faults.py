@@ -151,6 +151,8 @@ def _superseded(field: Field, fault: dict[str, Any]) -> None:
 def _conflicting_key(field: Field, fault: dict[str, Any]) -> None:
     files = field.of(fault)
     dataset = files[0].dataset
+    if dataset.whole:
+        raise DataError(f"fault {fault['kind']}: {dataset.id} is a snapshot, of which both rows would be set aside")
     sources = files if dataset.load == "upsert" else field.before(fault)
     if dataset.unique_key:
         fate, reasons = "quarantined", ("unique_key",)
@@ -177,6 +179,9 @@ def _lowered(values: Values, dataset: Dataset) -> Values | None:
 def _late(field: Field, fault: dict[str, Any]) -> None:
     """A file of its own with first versions of rows that have changed since."""
     earlier = field.before(fault)
+    if earlier[0].dataset.whole:
+        _late_snapshot(field, fault, earlier[0])
+        return
     dataset = _upsert_of(earlier[0].dataset, fault)
     newest: dict[Values, str] = {}
     for draft in earlier:
@@ -185,6 +190,17 @@ def _late(field: Field, fault: dict[str, Any]) -> None:
     old = field.clean(first, fault["count"], lambda v: newest[dataset.key(v)] != first[0].delivery)
     records = [replace(r, fate="stale", fault="late") for _, r in old]
     _append_file(field, fault, replace(first[0], records=records), "late")
+
+
+def _late_snapshot(field: Field, fault: dict[str, Any], first: Draft) -> None:
+    """The first snapshot once more, under its stamp: all of it is old."""
+    if fault["count"] > len(first.records):
+        raise DataError(f"fault late: {first.key} has {len(first.records)} records, {fault['count']} are asked for")
+    fates = {"clean": "stale"}
+    records = [replace(r, fate=fates.get(r.fate, r.fate), fault="late") for r in first.records[: fault["count"]]]
+    folder, _, name = first.key.rpartition("/")
+    draft = replace(first, records=records, delivery=fault["delivery"], key=f"{folder}/late-{name}")
+    field.drafts.append(draft)
 
 
 def _truncated(field: Field, fault: dict[str, Any]) -> None:
@@ -221,7 +237,9 @@ def _upsert_only(field: Field, fault: dict[str, Any]) -> Dataset:
 
 def _upsert_of(dataset: Dataset, fault: dict[str, Any]) -> Dataset:
     if dataset.load != "upsert":
-        raise DataError(f"fault {fault['kind']}: {dataset.id} is an append; only an upsert has older changes")
+        raise DataError(
+            f"fault {fault['kind']}: {dataset.id} is an append; only an upsert or a snapshot has older rows"
+        )
     return dataset
 
 

@@ -114,6 +114,10 @@ def _fates(draft: Draft, stored: dict[tuple[Any, ...], tuple[Any, ...]]) -> Coun
     dropped = {i for i, c in enumerate(dataset.columns) if c.protect == "drop"}
     hidden = dropped if at is None else dropped | {at}
     fates: Counter[str] = Counter()
+    if dataset.whole and not all(r.fault == "late" for r in draft.records):
+        here = {dataset.key(r.values) for r in draft.records if r.fate == "clean"}
+        for key in [key for key in stored if key not in here]:
+            del stored[key]
     for record in draft.records:
         if record.fate != "clean":
             fates[record.fate] += 1

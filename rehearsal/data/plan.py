@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import random
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,18 +56,29 @@ def _files(batch: Batch, spec: dict[str, Any]) -> list[Draft]:
     compress = dataset.kind == "csv" and dataset.id in spec.get("gzip", [])
     initial = spec.get("files", {}).get(dataset.id, 1)
     count = min(len(batch.rows), initial if batch.delivery == "initial" else spec.get("files_per_increment", 2))
+    count = 1 if dataset.whole else count
     size = -(-len(batch.rows) // count)
     suffix = {"parquet": ".parquet", "csv": ".csv.gz" if compress else ".csv"}[dataset.kind]
     return [
         Draft(
             delivery=batch.delivery,
             dataset=dataset,
-            key=f"{dataset.prefix}{batch.delivery}/{dataset.name}-{i + 1:02d}{suffix}",
+            key=f"{dataset.prefix}{_folder(batch)}/{dataset.name}-{i + 1:02d}{suffix}",
             records=[Record(row) for row in batch.rows[i * size : (i + 1) * size]],
             compress=compress,
         )
         for i in range(count)
     ]
+
+
+def _folder(batch: Batch) -> str:
+    """The folder of a delivery's files; of snapshots with a stamp it is a day, one after the other."""
+    if batch.dataset.stamp is None:
+        return batch.delivery
+    day = dt.date(2026, 1, 1) + dt.timedelta(days=int(batch.delivery.partition("-")[2] or 0))
+    if not re.search(batch.dataset.stamp, f"{day}/"):
+        raise DataError(f"{batch.dataset.id}: the generator stamps deliveries as 2026-01-01; declare time.DateOnly")
+    return str(day)
 
 
 def _stay_below_gates(drafts: list[Draft]) -> None:

@@ -20,6 +20,8 @@ from rehearsal.data.declared import Dataset
 Row = tuple[Any, ...]
 TABLES = ("region", "nation", "part", "supplier", "partsupp", "customer", "orders", "lineitem")
 SEQUENCE_STEP = 10
+LEAVING = 2
+LEAVERS_FROM = 900_000_000
 SEQUENCE_BASE = 1_000_000_000
 HELD_BACK = 50
 
@@ -59,8 +61,9 @@ def history(tables: dict[str, pa.Table], datasets: dict[str, Dataset], increment
     """The clean batches: `initial`, then `increment-1` … in order. `datasets` maps the tables' names to datasets.
 
     Every fiftieth customer and order (with its lines) is held back and inserted by the increments; the increments also
-    change customers, orders, suppliers and part-supplier offers, and touch some rows without changing them. The same
-    arguments give the same rows.
+    change customers, orders, suppliers and part-supplier offers, and touch some rows without changing them. A dataset
+    loaded by snapshots gets its whole table in every delivery, at first with rows that nothing refers to; the
+    increments leave them out, two at a time. The same arguments give the same rows.
     """
     names = [n for n in TABLES if n in datasets]
     rows = {n: _rows(tables[n], datasets[n]) for n in names}
@@ -70,7 +73,8 @@ def history(tables: dict[str, pa.Table], datasets: dict[str, Dataset], increment
     inserts = dict(late)
     if "lineitem" in rows:
         kept["lineitem"], inserts["lineitem"] = _lines(rows["lineitem"], late.get("orders", []), datasets, increments)
-    batches = [Batch("initial", datasets[n], _sequenced(kept[n], datasets[n], 0)) for n in names]
+    leavers = {n: _leavers(kept[n], datasets[n], increments) for n in names if datasets[n].whole}
+    batches = [Batch("initial", datasets[n], _sequenced(kept[n] + leavers.get(n, []), datasets[n], 0)) for n in names]
     current = {n: list(kept[n]) for n in names}
     for i in range(increments):
         rng = random.Random(f"{seed}/{i}")
@@ -78,10 +82,17 @@ def history(tables: dict[str, pa.Table], datasets: dict[str, Dataset], increment
             changed = _changes(name, current[name], datasets[name], rng) if name in CHANGES else []
             new = inserts.get(name, [[]] * increments)[i]
             current[name].extend(new)
-            batches.append(
-                Batch(f"increment-{i + 1}", datasets[name], _sequenced(changed + new, datasets[name], i + 1))
-            )
+            sent = changed + new
+            if name in leavers:
+                sent = current[name] + leavers[name][(i + 1) * LEAVING :]
+            batches.append(Batch(f"increment-{i + 1}", datasets[name], _sequenced(sent, datasets[name], i + 1)))
     return batches
+
+
+def _leavers(rows: list[Row], dataset: Dataset, increments: int) -> list[Row]:
+    """Copies of the first rows under keys that nothing refers to."""
+    at = dataset.position(dataset.keys[0])
+    return [(*row[:at], LEAVERS_FROM + i, *row[at + 1 :]) for i, row in enumerate(rows[: LEAVING * increments])]
 
 
 def _lines(

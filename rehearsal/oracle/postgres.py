@@ -56,12 +56,13 @@ class Oracle:
         return [self._server.get_pid()] if self._server is not None else []
 
     def load(self, batches: Iterable[Batch]) -> None:
-        """Make one table per dataset, `<domain>.<name>`, with the last change of each key by its sequence. A table that
-        is there already is made anew."""
+        """Make one table per dataset, `<domain>.<name>`, with the last change of each key by its sequence, or the rows
+        of the last snapshot. A table that is there already is made anew."""
         batches = list(batches)
         datasets = {b.dataset.id: b.dataset for b in batches}
         for dataset in datasets.values():
-            self._stage(dataset, [b for b in batches if b.dataset.id == dataset.id])
+            own = [b for b in batches if b.dataset.id == dataset.id]
+            self._stage(dataset, own[-1:] if dataset.whole else own)
             self._settle(dataset)
         self._domains |= {f'"{d.domain}"' for d in datasets.values()}
         self._sql(f"SET search_path = {', '.join(sorted(self._domains))}")

@@ -26,7 +26,7 @@ TABLES = {
             "p_retailprice decimal(15,2) 0..",
         ],
     ),
-    "supply.supplier": ("upsert", "csv", ["s_suppkey bigint!", "s_name string!", "s_acctbal decimal(15,2)", SEQUENCE]),
+    "supply.supplier": ("snapshot", "csv", ["s_suppkey bigint!", "s_name string!", "s_acctbal decimal(15,2)"]),
     "supply.partsupp": (
         "upsert",
         "parquet",
@@ -78,6 +78,7 @@ TABLES = {
         ],
     ),
 }
+STAMP = "(?:^|[^0-9])(?P<year>[0-9]{4})-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})(?:[^0-9]|$)"
 KEYS = {"supply.partsupp": ["ps_partkey", "ps_suppkey"], "sales.lineitem": ["l_orderkey", "l_linenumber"]}
 
 
@@ -129,6 +130,7 @@ def _dataset(name: str, load: str, kind: str, columns: list[str]) -> dict[str, A
         "gate": {"max_quarantined_share": 0.5, "min_rows": None},
         "cleaned_database": f"t_{domain}_cleaned",
         "quarantine_database": f"t_{domain}_quarantine",
+        **({"delivery": {"stamp": STAMP}} if load == "snapshot" else {}),
     }
 
 

@@ -51,6 +51,8 @@ FAULTS = [
     {"kind": "duplicate_across_files", "dataset": "sales.orders", "delivery": "increment-2", "count": 2},
     {"kind": "superseded", "dataset": "sales.customer", "delivery": "increment-1", "count": 2},
     {"kind": "late", "dataset": "sales.orders", "delivery": "aftermath", "count": 5},
+    {"kind": "late", "dataset": "supply.supplier", "delivery": "aftermath", "count": 7},
+    {"kind": "duplicate_in_file", "dataset": "supply.supplier", "delivery": "increment-1", "count": 1},
     {"kind": "truncated", "dataset": "sales.customer", "delivery": "aftermath"},
     {"kind": "truncated", "dataset": "sales.lineitem", "delivery": "increment-2"},
     {"kind": "overwritten_key", "dataset": "sales.orders", "delivery": "increment-2"},
@@ -155,7 +157,17 @@ def test_final_rows_are_those_of_the_clean_history(plan: Plan) -> None:
 
 def test_row_fates(plan: Plan) -> None:
     sums = {f: sum(account(plan).fates(d)[f] for d in datasets()) for f in ("duplicate", "superseded", "stale")}
-    assert sums == {"duplicate": 6, "superseded": 3, "stale": 5}
+    assert sums == {"duplicate": 7, "superseded": 3, "stale": 5 + 7}
+
+
+def test_a_snapshot_is_the_whole_table_each_time(plan: Plan) -> None:
+    sent = [p for p in parcels(plan) if p.dataset == "supply.supplier"]
+    assert [p.key.split("/")[-2] for p in sent] == ["2026-01-01", "2026-01-02", "2026-01-03", "2026-01-01"]
+    keys = [{line.split(b",")[0] for line in raw_lines(p)} for p in sent]
+    assert [len(k) for k in keys] == [10 + 4, 10 + 2, 10, 7]
+    assert keys[0] > keys[1] > keys[2]
+    assert sent[1].fates["updated"] == 3 and sent[1].fates["duplicate"] == 1
+    assert dict(sent[3].fates) == {"stale": 7}
 
 
 def test_truncated_files_cannot_be_read(plan: Plan) -> None:
@@ -188,6 +200,8 @@ def test_changes_rise_in_sequence(plan: Plan) -> None:
     ("fault", "message"),
     [
         ({"kind": "too_few_fields", "dataset": "supply.part", "delivery": "initial", "count": 1}, "Parquet"),
+        ({"kind": "conflicting_key", "dataset": "supply.supplier", "delivery": "initial", "count": 1}, "both rows"),
+        ({"kind": "late", "dataset": "supply.supplier", "delivery": "aftermath", "count": 99}, "has 14 records"),
         ({"kind": "superseded", "dataset": "geo.nation", "delivery": "initial", "count": 1}, "append"),
         ({"kind": "late", "dataset": "sales.orders", "delivery": "initial", "count": 1}, "earlier delivery"),
         ({"kind": "duplicate_in_file", "dataset": "geo.region", "delivery": "initial", "count": 9}, "5 are left"),
