@@ -53,7 +53,7 @@ func TestFileDropValidate(t *testing.T) {
 		}
 	}
 	changes := ingestion.FileDrop{Datasets: []dataset.Spec{events("orders", nil), events("parts", func(s *dataset.Spec) { s.Load = dataset.CDC })}}
-	const want = `Datasets[1].Load: is not for files, which belong to no load and keep no order of changes; got cdc; allowed: Append, or Upsert`
+	const want = `Datasets[1].Load: is not for files, which belong to no load and keep no order of changes; got cdc; allowed: Append, Upsert with a Sequence, or Snapshot`
 	if err := changes.Validate(); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "Datasets[0]") {
 		t.Errorf("changes as files: want %q in %v", want, err)
 	}
