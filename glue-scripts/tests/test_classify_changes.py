@@ -15,7 +15,7 @@ from lakejobs.refine.compare import NEW_KEY, OUTCOME, STORED_KEY, WRITE
 
 DECLARED = _dataset(replicated("t", [column("k", "int", required=True), column("a")], ["k"]), "test")
 SCHEMA = (
-    "_object int, _line binary, _reasons array<string>, _key struct<k: string>, _half string, k int, a string,"
+    "_record int, _reasons array<string>, _key struct<k: string>, _half string, k int, a string,"
     " _generation int, _sequence string, _is_deleted boolean"
 )
 STORED = "k int, a string, _generation int, _sequence string, _is_deleted boolean"
@@ -93,8 +93,8 @@ def histories(draw: st.DrawFn) -> list[list[Record]]:
     return [[Record(k, k if a == "-" else old, g, s, a, p) for k, old, g, s, a, p in batch] for batch in cut]
 
 
-def rows(record: Record) -> list[tuple]:
-    head = (record.place, bytearray(record.line), [], (str(record.k),))
+def rows(number: int, record: Record) -> list[tuple]:
+    head = (number, [], (str(record.k),))
     order = (record.generation, record.sequence)
     if record.k == record.old:
         gone = record.a == "-"
@@ -103,12 +103,13 @@ def rows(record: Record) -> list[tuple]:
 
 
 def apply(spark: Any, batch: list[Record], table: dict[int, tuple], loaded: int) -> tuple[Counter, dict[int, tuple]]:
-    effects = [row for record in batch for row in rows(record)]
+    numbered = enumerate(sorted(batch, key=lambda r: (r.place, r.line)))
+    effects = [row for number, record in numbered for row in rows(number, record)]
     stored = None
     if table:
         values = [(k, c[0][1] if c and c[0][0] else None, g, s, c == ()) for k, (g, s, c) in table.items()]
         stored = spark.createDataFrame(values, STORED)
-    keys = [row[5] for row in effects]
+    keys = [row[4] for row in effects]
     known = Batch(distinct=len(keys) == len(set(keys)), moves=any(r.k != r.old for r in batch))
     found = classify_changes(spark.createDataFrame(effects, SCHEMA), stored, DECLARED, known, loaded).collect()
     after = dict(table)

@@ -2,7 +2,8 @@
 
 Out come the columns of `conform` and `_generation`, `_sequence` and `_is_deleted`, one row for each effect. A change of
 the key has two: it deletes the old key (`_half` is `old`) and writes the new one (`new`); every other record has one
-(`row`). A refused record has one, whatever it is.
+(`row`). A refused record has one, whatever it is. `_record` numbers the records; `_line` is NULL but for refused ones,
+which alone are kept as they landed.
 """
 
 from __future__ import annotations
@@ -27,10 +28,11 @@ from lakejobs.refine.record import (
     OPERATION,
     before,
     change_columns,
+    raw_line,
     text_column,
 )
 
-SEQUENCE, DELETED, HALF = "_sequence", "_is_deleted", "_half"
+SEQUENCE, DELETED, HALF, RECORD = "_sequence", "_is_deleted", "_half", "_record"
 ROW, OLD, NEW = "row", "old", "new"
 
 # The columns of the cleaned table beside the declared ones and the batch, with their types.
@@ -49,6 +51,8 @@ def conform_changes(rows: DataFrame, dataset: Dataset, key: HashKey | None) -> D
     values += [parse(text_column(before(k)), types[k]).alias(before(k)) for k in dataset.keys]
     typed = rows.select(OBJECT, LINE, GENERATION, LOADED, MALFORMED, LAYOUT, *texts, *values)
     typed = typed.withColumn(REASONS, _reasons(dataset))
+    line = F.when(F.size(REASONS) > 0, raw_line(dataset))
+    typed = typed.withColumns({LINE: line, RECORD: F.monotonically_increasing_id()})
     halves = F.when((F.size(REASONS) == 0) & _moves(dataset), F.array(F.lit(OLD), F.lit(NEW)))
     typed = typed.withColumn(HALF, F.explode(halves.otherwise(F.array(F.lit(ROW)))))
     typed = typed.withColumn(DELETED, _deletes() | (F.col(HALF) == OLD))
@@ -58,6 +62,7 @@ def conform_changes(rows: DataFrame, dataset: Dataset, key: HashKey | None) -> D
     return typed.select(
         OBJECT,
         LINE,
+        RECORD,
         REASONS,
         record_key.alias(KEY),
         HALF,

@@ -44,9 +44,7 @@ def _others(dataset: Dataset) -> list[str]:
 def _upsert(rows: DataFrame, stored: DataFrame | None, dataset: Dataset, distinct: bool) -> DataFrame:
     sequence, others = dataset.sequence, _others(dataset)
     change = F.struct(sequence, *others)
-    compared = ranked(rows, dataset.keys, [sequence, *others], distinct)
-    last_tie = F.max("_rank").over(Window.partitionBy(*dataset.keys, sequence)) if not distinct else F.lit(1)
-    compared = compared.withColumn("_last_alike", last_tie)
+    compared = ranked(rows, dataset.keys, [sequence, *others], (OBJECT, LINE), distinct)
     joined = with_stored(compared, stored, dataset.keys, _names(dataset))
     has_stored = F.col(STORED).isNotNull()
     stored_change = F.struct(*of_stored([sequence, *others]))
@@ -54,16 +52,19 @@ def _upsert(rows: DataFrame, stored: DataFrame | None, dataset: Dataset, distinc
     outcome = F.when(~F.col("_first_alike"), "duplicate").when(
         has_stored & stored_change.eqNullSafe(change), "duplicate"
     )
-    if dataset.unique_key:
-        outcome = outcome.when(F.col("_rank") < F.col("_last_alike"), "quarantined")
+    if dataset.unique_key and not distinct:
+        at_once = Window.partitionBy(*dataset.keys, sequence).orderBy(*[F.col(name).desc() for name in others])
+        contested = F.rank().over(at_once) > 1 if others else F.lit(False)
+        joined = joined.withColumn("_contested", contested)
+        outcome = outcome.when(F.col("_contested"), "quarantined")
     outcome = (
-        outcome.when(F.col("_rank") < F.col("_last_rank"), "superseded")
+        outcome.when(F.col("_superseded"), "superseded")
         .when(has_stored & (stored_change > change), "stale")
         .when(~has_stored, "inserted")
         .when(stored_content.eqNullSafe(content), "unchanged")
         .otherwise("updated")
     )
-    return joined.withColumn(OUTCOME, outcome).drop("_first_alike", "_rank", "_last_rank", "_last_alike", STORED)
+    return joined.withColumn(OUTCOME, outcome).drop("_first_alike", "_superseded", "_contested", STORED)
 
 
 def _counted(rows: DataFrame, dataset: Dataset, distinct: bool) -> DataFrame:

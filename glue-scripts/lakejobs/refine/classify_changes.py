@@ -13,10 +13,10 @@ from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
 from lakejobs.manifest import Dataset
-from lakejobs.refine.changes import DELETED, HALF, NEW, OLD, ROW, SEQUENCE
+from lakejobs.refine.changes import DELETED, HALF, NEW, OLD, RECORD, ROW, SEQUENCE
 from lakejobs.refine.compare import NEW_KEY, OUTCOME, STORED, STORED_KEY, WRITE, ranked, struct, with_stored
 from lakejobs.refine.conform import REASONS
-from lakejobs.refine.record import GENERATION, LINE, OBJECT
+from lakejobs.refine.record import GENERATION
 
 _CONTENT = "_content"
 _ORDER = (GENERATION, SEQUENCE, _CONTENT)
@@ -40,13 +40,13 @@ def classify_changes(
     """
     refused = F.size(REASONS) > 0
     accepted = _with_content(effects.where(~refused), dataset)
-    compared = ranked(accepted, dataset.keys, _ORDER, batch.distinct)
+    compared = ranked(accepted, dataset.keys, _ORDER, (RECORD,), batch.distinct)
     names = [*_ORDER, DELETED]
     sides = None if stored is None else _with_content(stored, dataset)
     judged = _judged(with_stored(compared, sides, dataset.keys, names), loaded)
     if batch.moves:
         judged = _in_units(judged)
-    judged = judged.drop("_first_alike", "_rank", "_last_rank", _CONTENT, STORED)
+    judged = judged.drop("_first_alike", "_superseded", _CONTENT, STORED)
     nothing = {OUTCOME: F.lit("quarantined"), WRITE: F.lit(None).cast("string")}
     return judged.unionByName(effects.where(refused).withColumns(nothing))
 
@@ -64,7 +64,7 @@ def _judged(joined: DataFrame, loaded: int) -> DataFrame:
     outcome = (
         F.when(~F.col("_first_alike"), "duplicate")
         .when(has_stored & stored_change.eqNullSafe(change), "duplicate")
-        .when(F.col("_rank") < F.col("_last_rank"), "superseded")
+        .when(F.col("_superseded"), "superseded")
         .when(F.col(GENERATION) < loaded, "stale")
         .when(has_stored & (stored_change > change), "stale")
         .when(deleted & stored_deleted, "unchanged")
@@ -80,15 +80,11 @@ def _judged(joined: DataFrame, loaded: int) -> DataFrame:
 
 
 def _in_units(judged: DataFrame) -> DataFrame:
-    """Counts a change of the key once: as updated if either half writes, else as what its new key's half is.
-
-    Records that are alike in all are interchangeable, but for which of them counts as the first.
-    """
+    """Counts a change of the key once: as updated if either half writes, else as what its new key's half is."""
     rows = judged.where(F.col(HALF) == ROW)
-    first = Window.partitionBy(OBJECT, LINE, HALF).orderBy(F.col("_first_alike").desc())
-    halves = judged.where(F.col(HALF) != ROW).withColumn("_nth", F.row_number().over(first))
-    unit = Window.partitionBy(OBJECT, LINE, "_nth")
-    halves = halves.withColumn("_writes", F.count(WRITE).over(unit) > 0).drop("_nth")
+    halves = judged.where(F.col(HALF) != ROW)
+    writes = F.count(WRITE).over(Window.partitionBy(RECORD)) > 0
     outcome = F.when(F.col(HALF) == OLD, F.lit(None).cast("string")).when(F.col("_writes"), F.lit("updated"))
+    halves = halves.withColumn("_writes", writes)
     halves = halves.withColumn(OUTCOME, outcome.when(F.col(HALF) == NEW, F.col(OUTCOME)))
     return rows.unionByName(halves.drop("_writes"))

@@ -8,8 +8,6 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
-from lakejobs.refine.record import LINE, OBJECT
-
 # `_outcome` is what a record counts as. `_write` tells what an effective row does to the table: `new` where its key is
 # not stored yet, `over` where it is; NULL for a row that changes nothing.
 OUTCOME, WRITE = "_outcome", "_write"
@@ -38,19 +36,20 @@ def struct(columns: Sequence[Column]) -> Column:
     return F.struct(*columns) if columns else F.struct(F.lit(0).alias("nothing"))
 
 
-def ranked(rows: DataFrame, keys: Sequence[str], order: Sequence[str], distinct: bool) -> DataFrame:
+def ranked(
+    rows: DataFrame, keys: Sequence[str], order: Sequence[str], tie: Sequence[str], distinct: bool
+) -> DataFrame:
     """Adds where a change stands among those of its key.
 
-    `_rank` counts unlike changes in their order, `_last_rank` is that of the last; `_first_alike` is false for all but
-    one of changes that are alike.
+    `_superseded` says that an unlike change of the key is later; `_first_alike` is false for all but one of changes
+    that are alike, which is the first by `tie`. `distinct` says that no two rows share a key.
     """
     if distinct:
-        return rows.withColumns({"_first_alike": F.lit(True), "_rank": F.lit(1), "_last_rank": F.lit(1)})
-    change = F.struct(*order)
+        return rows.withColumns({"_first_alike": F.lit(True), "_superseded": F.lit(False)})
+    latest_first = [F.col(name).desc() for name in order]
     by_key = Window.partitionBy(*keys)
-    ordered = by_key.orderBy(*order, OBJECT, LINE)
-    return (
-        rows.withColumn("_first_alike", ~F.lag(change).over(ordered).eqNullSafe(change))
-        .withColumn("_rank", F.sum(F.col("_first_alike").cast("int")).over(ordered))
-        .withColumn("_last_rank", F.max("_rank").over(by_key))
-    )
+    # The first window's order begins with the second's, so that rows are sorted once.
+    numbered = rows.withColumn("_number", F.row_number().over(by_key.orderBy(*latest_first, *tie)))
+    numbered = numbered.withColumn("_rank", F.rank().over(by_key.orderBy(*latest_first)))
+    flags = {"_first_alike": F.col("_number") == F.col("_rank"), "_superseded": F.col("_rank") > 1}
+    return numbered.withColumns(flags).drop("_number", "_rank")

@@ -13,7 +13,7 @@ from lakejobs.manifest import Column as Declared
 from lakejobs.manifest import Dataset, OneOf, Pattern, Range, Rule
 from lakejobs.refine.grammar import literal, parse, text_of
 from lakejobs.refine.protect import HashKey, keyed_hash, with_pads
-from lakejobs.refine.record import LINE, MALFORMED, MISROUTED, OBJECT, text_column
+from lakejobs.refine.record import LINE, MALFORMED, MISROUTED, OBJECT, raw_line, text_column
 
 REASONS, KEY = "_reasons", "_key"
 
@@ -25,7 +25,7 @@ def conform(rows: DataFrame, dataset: Dataset, key: HashKey | None) -> DataFrame
     flags = {"malformed": MALFORMED}
     if dataset.format.route_by is not None:
         flags[f"route:{dataset.format.route_by}"] = MISROUTED
-    typed = rows.select(OBJECT, LINE, *flags.values(), *texts, *values)
+    typed = rows.select(OBJECT, raw_line(dataset).alias(LINE), *flags.values(), *texts, *values)
     found = [F.when(fault, F.lit(reason)) for column in dataset.columns for reason, fault in faults(column)]
     reasons = whole_faults(flags, sorted_reasons(found))
     record_key = F.struct(*[F.col(text_column(k)).alias(k) for k in dataset.keys])

@@ -28,7 +28,7 @@ _READ_FOR = {"time_millis": "int", "time_micros": "bigint"}
 
 
 def parquet_rows(spark: SparkSession, dataset: Dataset, group: list[Readable]) -> DataFrame:
-    """Objects of Parquet as rows of text; the raw line is made of the text."""
+    """Objects of Parquet as rows of text; their raw line is made of the text where it is needed."""
     stored = dict(group[0].layout)
     schema = ", ".join(f"`{name}` {_READ_FOR.get(kind, kind)}" for name, kind in stored.items())
     rows = spark.read.schema(schema or StructType()).parquet(*[item.uri for item in group])
@@ -38,9 +38,8 @@ def parquet_rows(spark: SparkSession, dataset: Dataset, group: list[Readable]) -
     declared = [(c.name, c.type) for c in dataset.columns]
     texts = [_native_text(stored.get(n), n, t).alias(text_column(n)) for n, t in changes]
     texts += [_declared_text(dataset, stored.get(n), n, t).alias(text_column(n)) for n, t in declared]
-    rows = rows.select(OBJECT, _not_text(dataset, stored).alias(MALFORMED), *texts)
-    record = F.struct(*[F.col(text_column(name)).alias(name) for name, _ in [*changes, *declared]])
-    rows = rows.withColumn(LINE, F.to_json(record, {"ignoreNullFields": "false"}).cast("binary"))
+    line = F.lit(None).cast("binary").alias(LINE)
+    rows = rows.select(OBJECT, line, _not_text(dataset, stored).alias(MALFORMED), *texts)
     if dataset.is_cdc:
         rows = rows.withColumns(
             {GENERATION: F.lit(group[0].generation), LOADED: F.lit(group[0].loads), LAYOUT: F.lit(False)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lakejobs.lists import Object
@@ -73,6 +73,13 @@ def change_columns(dataset: Dataset) -> list[tuple[str, str]]:
         return []
     types = {c.name: c.type for c in dataset.columns}
     return [(OPERATION, "string"), (CHANGE_SEQUENCE, "string"), *((before(k), types[k]) for k in dataset.keys)]
+
+
+def raw_line(dataset: Dataset) -> Column:
+    """The record as it landed: its line, or for a record of columns the JSON that stands for it."""
+    names = [name for name, _ in change_columns(dataset)] + [c.name for c in dataset.columns]
+    record = F.struct(*[F.col(text_column(name)).alias(name) for name in names])
+    return F.coalesce(F.col(LINE), F.to_json(record, {"ignoreNullFields": "false"}).cast("binary"))
 
 
 def with_position(spark: SparkSession, rows: DataFrame, group: list[Readable]) -> DataFrame:

@@ -1,8 +1,9 @@
 """Reads a batch's objects as rows of text, one per record.
 
-Columns: `_object` (the object's position in the order of key and version), `_line` (the raw line's bytes),
-`_malformed`, and per declared column its text, NULL for NULL. Of JSON whose records name their dataset also
-`_misrouted`; of a CDC dataset also the text of each change column, `_generation`, `_loaded` and `_layout`.
+Columns: `_object` (the object's position in the order of key and version), `_line` (the raw line's bytes; NULL where
+`record.raw_line` makes it of the text), `_malformed`, and per declared column its text, NULL for NULL. Of JSON whose
+records name their dataset also `_misrouted`; of a CDC dataset also the text of each change column, `_generation`,
+`_loaded` and `_layout`.
 """
 
 from __future__ import annotations
