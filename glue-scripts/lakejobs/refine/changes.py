@@ -2,8 +2,8 @@
 
 Out come the columns of `conform` and `_generation`, `_sequence` and `_is_deleted`, one row for each effect. A change of
 the key has two: it deletes the old key (`_half` is `old`) and writes the new one (`new`); every other record has one
-(`row`). A refused record has one, whatever it is. `_record` numbers the records; `_line` is NULL but for refused ones,
-which alone are kept as they landed.
+(`row`). A refused record has one, whatever it is. `_record` numbers the records; `_line` and `_key` are NULL but for
+refused ones, which alone are kept as they landed.
 """
 
 from __future__ import annotations
@@ -51,9 +51,10 @@ def conform_changes(rows: DataFrame, dataset: Dataset, key: HashKey | None) -> D
     values += [parse(text_column(before(k)), types[k]).alias(before(k)) for k in dataset.keys]
     typed = rows.select(OBJECT, LINE, GENERATION, LOADED, MALFORMED, LAYOUT, *texts, *values)
     typed = typed.withColumn(REASONS, _reasons(dataset))
-    line = F.when(F.size(REASONS) > 0, raw_line(dataset))
+    refused = F.size(REASONS) > 0
+    line = F.when(refused, raw_line(dataset))
     typed = typed.withColumns({LINE: line, RECORD: F.monotonically_increasing_id()})
-    halves = F.when((F.size(REASONS) == 0) & _moves(dataset), F.array(F.lit(OLD), F.lit(NEW)))
+    halves = F.when(~refused & _moves(dataset), F.array(F.lit(OLD), F.lit(NEW)))
     typed = typed.withColumn(HALF, F.explode(halves.otherwise(F.array(F.lit(ROW)))))
     typed = typed.withColumn(DELETED, _deletes() | (F.col(HALF) == OLD))
     if key is not None and dataset.hashed:
@@ -64,7 +65,7 @@ def conform_changes(rows: DataFrame, dataset: Dataset, key: HashKey | None) -> D
         LINE,
         RECORD,
         REASONS,
-        record_key.alias(KEY),
+        F.when(refused, record_key).alias(KEY),
         HALF,
         *_stored(dataset),
         GENERATION,
