@@ -25,7 +25,20 @@ _MAX_PARTITIONS = 400
 
 def open_session() -> SparkSession:
     """The running session, or a new one, with the jobs' settings. Nobody stops it: it belongs to who started it."""
-    spark = SparkSession.builder.getOrCreate()
+    return _with_settings(SparkSession.builder.getOrCreate())
+
+
+def another_session(spark: SparkSession) -> SparkSession:
+    """A session of the same application with settings, temporary views and a view of the catalog of its own."""
+    return _with_settings(spark.newSession())
+
+
+def activate(spark: SparkSession) -> None:
+    """Makes the session the one that Spark takes on this thread where nobody names one."""
+    spark._jvm.org.apache.spark.sql.SparkSession.setActiveSession(spark._jsparkSession)
+
+
+def _with_settings(spark: SparkSession) -> SparkSession:
     for name, value in _SETTINGS.items():
         spark.conf.set(name, value)
     return spark

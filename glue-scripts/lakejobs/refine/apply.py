@@ -102,8 +102,10 @@ class Application:
         keys = F.when(accepted, F.struct(*self.dataset.keys))
         moves = F.count(F.when(F.col(HALF) == NEW, True)) if self.dataset.is_cdc else F.lit(0)
         unkeyed = F.count(F.when(reduce(Column.__or__, [F.col(k).isNull() for k in self.dataset.keys]), True))
-        figures = [F.count(keys).alias("_rows"), F.count_distinct(keys).alias("_keys"), moves.alias("_moves"), *bounds]
-        figures.append(unkeyed.alias("_unkeyed"))
+        figures = [F.count(keys).alias("_rows"), moves.alias("_moves"), unkeyed.alias("_unkeyed"), *bounds]
+        # Changes of a database mostly share keys, so that counting these would cost more than it could save.
+        counted = not self.dataset.is_cdc or self.load is not None
+        figures += [F.count_distinct(keys).alias("_keys")] if counted else []
         try:
             found = frame.agg(*figures).first()
         except Exception:
@@ -111,8 +113,8 @@ class Application:
             raise
         self._verify()
         held = staging.key_range(self.dataset, found["_low"], found["_high"]) if bounds else None
-        batch = Batch(found["_rows"] == found["_keys"], bool(found["_moves"]))
-        return Conformed(frame, held, batch, found["_unkeyed"])
+        distinct = counted and found["_rows"] == found["_keys"]
+        return Conformed(frame, held, Batch(distinct, bool(found["_moves"])), found["_unkeyed"])
 
     def _verify(self) -> None:
         positions = overwritten(self.s3, self.source)

@@ -1,9 +1,15 @@
-"""The refine job: every batch of one run, each to its own outcome, then the compaction of the tables they changed."""
+"""The refine job: every batch of one run, each to its own outcome, then the compaction of the tables they changed.
+
+Datasets have nothing to do with one another, so several are worked on at once; the batches of one are taken in order.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import groupby
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import chain, groupby
+from queue import SimpleQueue
 
 from pyspark.sql import SparkSession
 
@@ -19,8 +25,11 @@ from lakejobs.manifest import Dataset, Manifest
 from lakejobs.refine.batch import BatchWork, Unread, Workshop
 from lakejobs.refine.compact import compact
 from lakejobs.refine.outcome import OUTCOMES
-from lakejobs.session import open_session
+from lakejobs.session import activate, another_session, open_session
 from lakejobs.shapes import ShapeError
+
+# Each works on a batch of its own, whose rows it keeps in the executors' memory.
+_AT_ONCE = 8
 
 
 def main(argv: Sequence[str]) -> None:
@@ -30,7 +39,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def refine(spark: SparkSession, arguments: RefineArguments, clients: Clients, now: Clock = utc_now) -> None:
-    """Takes the run's batches one after another, by dataset and then in the run's order; a bad one fails alone.
+    """Takes each dataset's batches in the run's order, several datasets at once; a bad batch fails alone.
 
     Raises JobFailed, naming each batch that a lost lease or a failing service left without an outcome, and each
     compaction that failed.
@@ -38,14 +47,38 @@ def refine(spark: SparkSession, arguments: RefineArguments, clients: Clients, no
     run = Run.from_json(clients.read(arguments.run_uri))
     ledger = Ledger(clients.dynamodb, arguments.ledger_table, arguments.lease_seconds, now)
     leases = {b.dataset: Lease(b.dataset, run.name, b.token) for b in run.batches}
-    left: list[str] = []
     with Heartbeat(ledger, leases.values(), arguments.lease_seconds) as heartbeat:
         shop = Workshop(spark, arguments, clients, ledger, heartbeat)
-        by_dataset = sorted(run.batches, key=lambda b: b.dataset)
-        for name, items in groupby(by_dataset, key=lambda b: b.dataset):
-            left += _refine_dataset(shop, run, list(items), leases[name])
+        by_dataset = groupby(sorted(run.batches, key=lambda b: b.dataset), key=lambda b: b.dataset)
+        left = _refine_datasets(shop, run, [list(items) for _, items in by_dataset], leases)
     if left:
         raise JobFailed("left undone: " + "; ".join(left))
+
+
+def _refine_datasets(
+    shop: Workshop, run: Run, datasets: Sequence[list[RunBatch]], leases: Mapping[str, Lease]
+) -> list[str]:
+    """Works on as many datasets at once as the executors have cores. Tells what is left undone, and why.
+
+    While one batch is planned and committed the executors have nothing to do, and a small batch is little but that.
+    """
+    workers = min(len(datasets), shop.spark.sparkContext.defaultParallelism, _AT_ONCE)
+    if workers <= 1:
+        return [left for items in datasets for left in _refine_dataset(shop, run, items, leases[items[0].dataset])]
+    free: SimpleQueue[Workshop] = SimpleQueue()
+    for _ in range(workers):
+        free.put(replace(shop, spark=another_session(shop.spark)))
+
+    def work(items: list[RunBatch]) -> list[str]:
+        own = free.get()
+        activate(own.spark)
+        try:
+            return _refine_dataset(own, run, items, leases[items[0].dataset])
+        finally:
+            free.put(own)
+
+    with ThreadPoolExecutor(workers, thread_name_prefix="refine") as pool:
+        return list(chain.from_iterable(pool.map(work, datasets)))
 
 
 def _refine_dataset(shop: Workshop, run: Run, items: list[RunBatch], lease: Lease) -> list[str]:
