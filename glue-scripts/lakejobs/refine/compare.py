@@ -36,9 +36,7 @@ def struct(columns: Sequence[Column]) -> Column:
     return F.struct(*columns) if columns else F.struct(F.lit(0).alias("nothing"))
 
 
-def ranked(
-    rows: DataFrame, keys: Sequence[str], order: Sequence[str], tie: Sequence[str], distinct: bool
-) -> DataFrame:
+def ranked(rows: DataFrame, keys: Sequence[str], order: Sequence[str], tie: Sequence[str], distinct: bool) -> DataFrame:
     """Adds where a change stands among those of its key.
 
     `_superseded` says that an unlike change of the key is later; `_first_alike` is false for all but one of changes
