@@ -8,35 +8,33 @@ main has moved, and refuses a second publication under one wap.id, which a force
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Self
 
 from py4j.protocol import Py4JJavaError
 from pyspark.java_gateway import ensure_callback_server_started
 from pyspark.sql import DataFrame, SparkSession
 
+from lakejobs.session import quoted
+from lakejobs.tables.interface import BATCH_PROPERTY, Commit, Merge, Moved, Staged
+
 CATALOG = "glue_catalog"
-BATCH_PROPERTY = "strata.batch-id"
-COUNTS_PROPERTY = "strata.counts"
-REASONS_PROPERTY = "strata.reasons"
-ABSENT_PROPERTY = "strata.absent"
+
+TABLE_PROPERTIES = {
+    "format-version": "2",
+    "write.delete.mode": "merge-on-read",
+    "write.update.mode": "merge-on-read",
+    "write.merge.mode": "merge-on-read",
+    "write.parquet.compression-codec": "zstd",
+    "write.merge.distribution-mode": "hash",
+    "write.wap.enabled": "true",
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "50",
+}
 
 _STAGING_PROPERTY = "strata.staging-id"
 _NEWEST = 25
-
-
-class Moved(Exception):
-    """The table has changed since the write was computed; nothing was published."""
-
-
-@dataclass(frozen=True)
-class Commit:
-    """A snapshot of main's history and its summary."""
-
-    snapshot: str
-    summary: dict[str, str]
 
 
 class Table:
@@ -123,8 +121,20 @@ class Table:
     def read(self, snapshot: str) -> DataFrame:
         return self.spark.read.option("snapshot-id", snapshot).table(self.name)
 
-    def stage_frame(self, frame: DataFrame, wap_id: str, properties: dict[str, str], replace: Any = None) -> str:
-        """Stages the frame's rows: appended, or in place of the rows that satisfy `replace`. Returns the snapshot."""
+    def append(self, rows: DataFrame, tag: str, properties: dict[str, str]) -> Staged:
+        return self.stage_frame(rows, tag, properties)
+
+    def merge(self, rows: DataFrame, how: Merge, tag: str, properties: dict[str, str]) -> Staged:
+        view = f"strata_{uuid.uuid4().hex}"
+        rows.createOrReplaceTempView(view)
+        try:
+            statement = _merge_statement(self.name, view, rows.columns, how)
+            return self._stage(lambda tagged: _run_tagged(self.spark, statement, tagged), tag, properties)
+        finally:
+            self.spark.catalog.dropTempView(view)
+
+    def stage_frame(self, frame: DataFrame, wap_id: str, properties: dict[str, str], replace: Any = None) -> Staged:
+        """Stages the frame's rows: appended, or in place of the rows that satisfy `replace`."""
 
         def write(tagged: dict[str, str]) -> None:
             writer = frame.writeTo(self.name)
@@ -137,13 +147,9 @@ class Table:
 
         return self._stage(write, wap_id, properties)
 
-    def stage_sql(self, statement: str, wap_id: str, properties: dict[str, str]) -> str:
-        """Stages what a MERGE writes. Returns the snapshot."""
-        return self._stage(lambda tagged: _run_tagged(self.spark, statement, tagged), wap_id, properties)
-
     def publish(
         self,
-        staged: str | None,
+        staged: Staged | None,
         expected: str | None,
         properties: dict[str, str] | None = None,
         guard: dict[str, str | None] | None = None,
@@ -163,10 +169,11 @@ class Table:
                 raise Moved(f"{self.name}: {name} is no longer {value}")
         builder = self.spark._jvm.org.apache.iceberg.TableMetadata.buildFrom(base)
         if staged is not None:
-            parent = base.snapshot(int(staged)).parentId()
+            snapshot = int(staged.version)
+            parent = base.snapshot(snapshot).parentId()
             if (None if parent is None else str(parent)) != expected:
-                raise Moved(f"{self.name}: snapshot {staged} was staged on {parent}, not on {expected}")
-            builder = builder.setBranchSnapshot(int(staged), "main")
+                raise Moved(f"{self.name}: snapshot {snapshot} was staged on {parent}, not on {expected}")
+            builder = builder.setBranchSnapshot(snapshot, "main")
         if properties:
             builder = builder.setProperties(properties)
         try:
@@ -177,7 +184,7 @@ class Table:
             raise
         self._java.refresh()
 
-    def _stage(self, write: Callable[[dict[str, str]], None], wap_id: str, properties: dict[str, str]) -> str:
+    def _stage(self, write: Callable[[dict[str, str]], None], wap_id: str, properties: dict[str, str]) -> Staged:
         nonce = str(uuid.uuid4())
         with _wap(self.spark, wap_id):
             write({**properties, _STAGING_PROPERTY: nonce})
@@ -186,8 +193,30 @@ class Table:
         for i in range(snapshots.size() - 1, max(snapshots.size() - 1 - _NEWEST, -1), -1):
             snapshot = snapshots.get(i)
             if snapshot.summary().get(_STAGING_PROPERTY) == nonce:
-                return str(snapshot.snapshotId())
+                return Staged(str(snapshot.snapshotId()))
         raise RuntimeError(f"{self.name}: the staged write left no snapshot")
+
+
+def sql_properties(properties: Mapping[str, str]) -> str:
+    """Table properties as SQL writes them, without the brackets."""
+    return ", ".join(f"{quoted(name)} = {quoted(value)}" for name, value in properties.items())
+
+
+def _merge_statement(name: str, view: str, columns: Sequence[str], how: Merge) -> str:
+    on = [f"t.`{k}` = s.`{k}`" for k in how.keys]
+    if how.predicate is not None:
+        on.append(how.predicate)
+    columns = [c for c in columns if c != how.removal]
+    updates = ", ".join(f"t.`{c}` = s.`{c}`" for c in columns if c not in how.keys)
+    statement = f"MERGE INTO {name} t USING {view} s ON {' AND '.join(on)}"
+    if how.removal is not None:
+        statement += f" WHEN MATCHED AND s.`{how.removal}` THEN DELETE"
+    statement += f" WHEN MATCHED THEN UPDATE SET {updates}"
+    if how.inserts:
+        names = ", ".join(f"`{c}`" for c in columns)
+        values = ", ".join(f"s.`{c}`" for c in columns)
+        statement += f" WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({values})"
+    return statement
 
 
 def refused(error: Py4JJavaError) -> bool:

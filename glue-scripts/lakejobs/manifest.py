@@ -10,6 +10,7 @@ from typing import Any
 from lakejobs.shapes import Fields, ShapeError
 
 SCHEMA_VERSION = 1
+ICEBERG, DELTA = TABLE_FORMATS = ("iceberg", "delta")
 DMS_PARQUET, DMS_TRANSACTIONS = DMS_KINDS = ("dms_parquet", "dms_transactions")
 
 
@@ -93,6 +94,7 @@ class Dataset:
     columns: tuple[Column, ...]
     unique_key: bool
     gate: Gate
+    table_format: str
     cleaned_database: str
     quarantine_database: str
     freshness_seconds: int | None
@@ -251,6 +253,8 @@ def _dataset(value: Any, path: str) -> Dataset:
         columns=f.each("columns", _column),
         unique_key=f.take("unique_key", bool),
         gate=f.one("gate", _gate),
+        # Manifests of older batches do not have it.
+        table_format=f.choice("table_format", TABLE_FORMATS) if f.has("table_format") else ICEBERG,
         cleaned_database=f.take("cleaned_database", str),
         quarantine_database=f.take("quarantine_database", str),
         freshness_seconds=f.optional("freshness_seconds", int),

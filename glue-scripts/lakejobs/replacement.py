@@ -12,7 +12,8 @@ from typing import Any
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import DataFrame, SparkSession
 
-from lakejobs.iceberg import Moved, Table, refused
+from lakejobs.iceberg import Table, refused
+from lakejobs.tables.interface import Moved
 
 
 class Replacement:

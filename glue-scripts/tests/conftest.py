@@ -91,7 +91,8 @@ def spark(aws: str) -> Iterator:
         "spark.local.dir": scratch.name,
         "spark.sql.warehouse.dir": f"{scratch.name}/warehouse",
         "spark.jars": ",".join(str(p) for p in sorted((ROOT / ".cache/jars").glob("*.jar"))),
-        "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
+        "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions,"
+        "io.delta.sql.DeltaSparkSessionExtension",
         "spark.driver.extraJavaOptions": "-Daws.accessKeyId=testing -Daws.secretAccessKey=testing"
         f" -Daws.region=eu-west-1 -XX:+UseSerialGC -Dderby.system.home={scratch.name}",
         CATALOG: "org.apache.iceberg.spark.SparkCatalog",
@@ -126,9 +127,9 @@ def spark(aws: str) -> Iterator:
 
 @pytest.fixture
 def lake(spark, aws: str, request: pytest.FixtureRequest) -> Iterator:
-    """A fresh, empty lake."""
+    """A fresh, empty lake, whose tables have the format of the test's parameter. Default: Iceberg."""
     from lake import Lake
 
-    made = Lake(spark)
+    made = Lake(spark, getattr(request, "param", "iceberg"))
     yield made
     made.clear()

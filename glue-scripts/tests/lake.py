@@ -11,10 +11,17 @@ import boto3
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from lakejobs.arguments import PublishArguments, RefineArguments
 from lakejobs.aws import Clients
+from lakejobs.iceberg import Table
 from lakejobs.lists import FrozenList, Object
+from lakejobs.manifest import Manifest
 from lakejobs.publish.job import publish
 from lakejobs.refine.job import refine
-from pyspark.sql import SparkSession
+from lakejobs.refine.target import layout
+from lakejobs.tables.delta import DeltaTable
+from lakejobs.tables.delta_log import changes_rows
+from lakejobs.tables.interface import Store, StoredTable
+from lakejobs.tables.stores import open_store
+from pyspark.sql import DataFrame, SparkSession
 
 _NUMBERS = itertools.count(1)
 _ZONES = ("raw", "artifacts", "cleaned", "curated", "quarantine")
@@ -55,8 +62,10 @@ GENERATIONS = (1, 2, 3, 4)
 class Lake:
     """Everything of one lake; `n` keeps its tables apart from those of other tests."""
 
-    def __init__(self, spark: SparkSession) -> None:
+    def __init__(self, spark: SparkSession, table_format: str = "iceberg") -> None:
+        """`table_format` is that of datasets that do not say."""
         self.spark = spark
+        self.table_format = table_format
         self.n = next(_NUMBERS)
         self.clients = Clients()
         self.s3, self.dynamodb, self.glue = boto3.client("s3"), boto3.client("dynamodb"), boto3.client("glue")
@@ -83,10 +92,14 @@ class Lake:
     def declare(self, spec: dict) -> dict:
         """Adds or changes a dataset, in databases of this lake."""
         suffix = f"_{self.n}"
-        own = spec | {
-            "cleaned_database": spec["cleaned_database"].removesuffix(suffix) + suffix,
-            "quarantine_database": spec["quarantine_database"].removesuffix(suffix) + suffix,
-        }
+        own = (
+            {"table_format": self.table_format}
+            | spec
+            | {
+                "cleaned_database": spec["cleaned_database"].removesuffix(suffix) + suffix,
+                "quarantine_database": spec["quarantine_database"].removesuffix(suffix) + suffix,
+            }
+        )
         for name in (own["cleaned_database"], own["quarantine_database"]):
             self._database(name)
         self.datasets[own["id"]] = own
@@ -107,8 +120,8 @@ class Lake:
         except self.glue.exceptions.AlreadyExistsException:
             return
 
-    def pin(self) -> str:
-        """Stores the manifest and returns its hash."""
+    def manifest(self) -> bytes:
+        """The manifest of what is declared now."""
         landing = [
             {"prefix": f"erp/g{g}/public/{d['name']}/", "dataset": d["id"], "source": "Erp", "generation": g}
             for d in self.datasets.values() if d["load"] == "cdc" for g in GENERATIONS
@@ -121,7 +134,11 @@ class Lake:
             "schema_version": 1, "lake": "test", "operations_database": "test_operations",
             "datasets": [self.datasets[k] for k in sorted(self.datasets)], "landing": landing, "models": self.models,
         }  # fmt: skip
-        text = json.dumps(manifest, separators=(",", ":")).encode()
+        return json.dumps(manifest, separators=(",", ":")).encode()
+
+    def pin(self) -> str:
+        """Stores the manifest and returns its hash."""
+        text = self.manifest()
         digest = hashlib.sha256(text).hexdigest()
         self.s3.put_object(Bucket=self.buckets["artifacts"], Key=f"manifests/{digest}.json", Body=text)
         return digest
@@ -220,7 +237,7 @@ class Lake:
     def live(self, dataset_id: str) -> list[tuple]:
         """The declared columns of the rows that are not deleted."""
         names = [c["name"] for c in self.datasets[dataset_id]["columns"] if c["protect"] != "drop"]
-        frame = self.spark.table(self.cleaned(dataset_id)).where("NOT _is_deleted")
+        frame = self.frame(self.cleaned(dataset_id)).where("NOT _is_deleted")
         return sorted(tuple(r) for r in frame.select(*names).collect())
 
     def publish(self, batches: list[dict] | None = None, **more: Any) -> None:
@@ -256,17 +273,52 @@ class Lake:
     def curated(self, name: str) -> str:
         return f"glue_catalog.test_sales_curated_{self.n}.{name}"
 
+    def stored(self, dataset_id: str) -> StoredTable | None:
+        """The dataset's table, None if there is none."""
+        return self.store(dataset_id).load()
+
+    def store(self, dataset_id: str) -> Store:
+        dataset = Manifest.from_json(self.manifest()).dataset(dataset_id)
+        return open_store(self.spark, self.clients, dataset.table_format, layout(dataset, self.buckets["cleaned"]))
+
+    @property
+    def table_class(self) -> type:
+        """The class of cleaned tables in this lake's format."""
+        return {"iceberg": Table, "delta": DeltaTable}[self.table_format]
+
+    def frame(self, table: str) -> DataFrame:
+        """The rows of a table, as readers see them."""
+        delta = self._delta(table)
+        if delta is None:
+            return self.spark.table(table)
+        return self.spark.read.format("delta").load(self.store(delta).layout.location)
+
     def rows(self, table: str, *columns: str) -> list[tuple]:
-        frame = self.spark.table(table)
+        frame = self.frame(table)
         return sorted(tuple(r) for r in frame.select(*(columns or frame.columns)).collect())
 
+    def exists(self, table: str) -> bool:
+        delta = self._delta(table)
+        return self.spark.catalog.tableExists(table) if delta is None else self.stored(delta) is not None
+
     def snapshots(self, table: str) -> list[int]:
-        """Main's history, oldest first."""
-        if not self.spark.catalog.tableExists(table):
+        """The versions that changed rows, oldest first."""
+        if not self.exists(table):
             return []
+        delta = self._delta(table)
+        if delta is not None:
+            stored = self.stored(delta)
+            return sorted(v for v, info in stored.log.history(stored.version) if changes_rows(info))
         self.spark.sql(f"REFRESH TABLE {table}")
         found = self.spark.table(f"{table}.history").where("is_current_ancestor").orderBy("made_current_at").collect()
         return [r["snapshot_id"] for r in found]
+
+    def _delta(self, table: str) -> str | None:
+        """The dataset whose Delta table that is, None for any other table."""
+        for name, spec in self.datasets.items():
+            if spec["table_format"] == "delta" and self.cleaned(name) == table:
+                return name
+        return None
 
     def counts(self, record: dict) -> dict[str, int]:
         """The counts that are not zero."""

@@ -9,10 +9,12 @@ from decimal import Decimal
 
 import pyarrow as pa
 from dms import Change, change, file, seq
+from formats import every_format, soak_format
 from lake import Lake, column, replicated
 from parts import ID, PARTS, TYPES, delete, insert, part, state, update
 
 
+@every_format
 def test_a_stream_of_changes(lake: Lake) -> None:
     """One table from its load on: each rule once, and what is run twice changes nothing."""
     lake.declare(PARTS)
@@ -21,7 +23,7 @@ def test_a_stream_of_changes(lake: Lake) -> None:
     record = lake.batch(load)
     assert (record["state"], lake.counts(record), record["absent"]) == ("applied", {"read": 3, "inserted": 3}, 0)
     table = lake.cleaned(ID)
-    assert [f"{n} {t}" for n, t in lake.spark.table(table).dtypes] == [
+    assert [f"{n} {t}" for n, t in lake.frame(table).dtypes] == [
         "id bigint", "name string", "price decimal(10,2)", "_batch_id string", "_generation int", "_sequence string",
         "_is_deleted boolean"
     ]  # fmt: skip
@@ -45,7 +47,7 @@ def test_a_stream_of_changes(lake: Lake) -> None:
     raw = {r[0]: json.loads(r[1]) for r in lake.rows(lake.quarantine(ID), "record_key", "raw")}
     assert raw['{"id":"7"}'] == {"Op": "U", "AR_H_CHANGE_SEQ": seq(18), "BI_id": "1", "id": "7", "name": "x",
                                  "price": "-5.00"}  # fmt: skip
-    tombstone = lake.spark.table(table).where("id = 2").first()
+    tombstone = lake.frame(table).where("id = 2").first()
     assert (tombstone["name"], tombstone["price"], tombstone["_batch_id"]) == (None, None, first["batch"])
 
     late = lake.changes(ID, part(update(5, 1, "late"), insert(2, 9, "late"), update(6, 5, "late"), delete(16, 2),
@@ -65,6 +67,7 @@ def test_a_stream_of_changes(lake: Lake) -> None:
     assert state(lake) == wanted
 
 
+@every_format
 def test_the_current_view(lake: Lake) -> None:
     """Made with the table, brought up to date with its declaration, and otherwise left alone."""
     declared = lake.declare(PARTS)
@@ -108,6 +111,7 @@ def test_the_current_view(lake: Lake) -> None:
     assert definition["columns"][-1] == {"name": "size", "type": "integer"}
 
 
+@every_format
 def test_a_reload(lake: Lake) -> None:
     """Rows a reload no longer has go, in its one commit; a refused row stays; what is older is stale for good."""
     lake.declare(PARTS)
@@ -138,6 +142,7 @@ def test_a_reload(lake: Lake) -> None:
     assert lake.live(ID) == []
 
 
+@soak_format
 def test_an_empty_load_before_any_change(lake: Lake) -> None:
     lake.declare(PARTS)
     load = lake.apply_changes(ID, generation=2, load=True)
@@ -148,6 +153,7 @@ def test_an_empty_load_before_any_change(lake: Lake) -> None:
     assert state(lake) == {1: (2, 1, "b")}
 
 
+@soak_format
 def test_a_load_is_applied_whole_or_not_at_all(lake: Lake) -> None:
     lake.declare(PARTS)
     lake.apply_changes(ID, part(insert(None, 1, "a")), load=True)
@@ -173,6 +179,7 @@ LINES = replicated(
 )
 
 
+@soak_format
 def test_changes_of_composite_and_hashed_keys(lake: Lake) -> None:
     lake.secret = lake.clients.secrets.create_secret(Name=f"key{next(_ids)}", SecretString="s")["ARN"]
     lake.declare(LINES)

@@ -8,8 +8,9 @@ import pytest
 from conftest import BEFORE_UPDATE
 from lake import Lake
 from lakejobs.errors import JobFailed, LeaseLost
-from lakejobs.iceberg import Commit, Table
-from lakejobs.refine import compact
+from lakejobs.iceberg import Table
+from lakejobs.tables import iceberg_compaction as compaction
+from lakejobs.tables.interface import Commit
 from parts import ID, PARTS, delete, insert, part, state, update
 
 
@@ -24,8 +25,8 @@ from parts import ID, PARTS, delete, insert, part, state, update
     ],
 )
 def test_what_is_due(summary: dict[str, str], due: bool) -> None:
-    assert compact.is_due(Commit("1", summary)) is due
-    assert not compact.is_due(None)
+    assert compaction.is_due(Commit("1", summary)) is due
+    assert not compaction.is_due(None)
 
 
 def summary(lake: Lake) -> dict[str, str]:
@@ -40,7 +41,7 @@ def test_a_table_is_compacted_once_it_is_due(lake: Lake, monkeypatch: pytest.Mon
     first = lake.changes(ID, part(update(3, 3, "c2"), insert(4, 2, "b"), delete(5, 1)))
     lake.refine([first])
     assert int(summary(lake)["total-delete-files"]) > 0
-    monkeypatch.setattr(compact, "_DELETE_FILES", 1)
+    monkeypatch.setattr(compaction, "_DELETE_FILES", 1)
     before = lake.snapshots(lake.cleaned(ID))
     assert lake.again(first)["rerun"]["rows_changed"] == 0
     assert lake.snapshots(lake.cleaned(ID)) == before, "a rerun that changes nothing compacts nothing"
@@ -60,30 +61,24 @@ def test_a_table_is_compacted_once_it_is_due(lake: Lake, monkeypatch: pytest.Mon
     assert output["inputs"] != {ID: str(lake.snapshots(lake.cleaned(ID))[-1])}
 
 
-def _declared(lake: Lake) -> Any:
-    from lakejobs.manifest import _dataset
-
-    return _dataset(lake.datasets[ID], "test")
-
-
 def test_a_run_killed_in_its_compaction(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     lake.declare(PARTS)
     lake.apply_changes(ID, part(insert(1, 1, "a"), insert(2, 2, "b")))
-    monkeypatch.setattr(compact, "_DELETE_FILES", 1)
-    half, real = [], compact.compact
+    monkeypatch.setattr(compaction, "_DELETE_FILES", 1)
+    half, real = [], compaction.compact
 
-    def killed(spark: Any, dataset: Any, fence: Any) -> bool:
+    def killed(table: Any, layout: Any, fence: Any) -> bool:
         def once() -> None:
             half.append(1)
             if len(half) == 2:
                 raise ConnectionError("killed")
             fence()
 
-        return real(spark, dataset, once)
+        return real(table, layout, once)
 
     item = lake.changes(ID, part(update(3, 1, "a2")))
     with monkeypatch.context() as patch:
-        patch.setattr("lakejobs.refine.job.compact", killed)
+        patch.setattr("lakejobs.tables.iceberg.compact", killed)
         with pytest.raises(JobFailed, match="compaction of sales.parts: ConnectionError: killed"):
             lake.refine([item])
     assert lake.batch(item)["state"] == "applied"
@@ -109,10 +104,10 @@ def test_the_late_compaction_of_a_dead_run_undoes_nothing(lake: Lake, monkeypatc
         if arguments:
             raise LeaseLost("another run has the lease")
 
-    monkeypatch.setattr(compact, "is_due", lambda commit: not arguments)
+    monkeypatch.setattr(compaction, "is_due", lambda commit: not arguments)
     BEFORE_UPDATE.append(overtaken)
     try:
-        assert compact.compact(lake.spark, _declared(lake), lost)
+        assert lake.store(ID).compact(lost)
     finally:
         BEFORE_UPDATE.clear()
     assert arguments

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from lake import Lake, column, dataset
 from lakejobs.errors import JobFailed, LeaseLost
-from lakejobs.iceberg import Moved
 from lakejobs.publish.build import Builder
 from lakejobs.replacement import Replacement
+from lakejobs.tables.interface import Moved
 
 ORDERS = dataset("orders", [column("id", "int", required=True), column("seq", "int", required=True),
                             column("city"), column("price", "decimal(10,2)")], ["id"], "seq")  # fmt: skip

@@ -8,11 +8,12 @@ import itertools
 from typing import Any
 
 import pytest
+from formats import every_format, soak_format
 from lake import Lake, column, dataset, parquet
 from lakejobs.errors import JobFailed
-from lakejobs.iceberg import Moved, Table
 from lakejobs.refine import apply
 from lakejobs.refine.job import refine
+from lakejobs.tables.interface import Moved, StoredTable
 
 ORDERS = dataset(
     "orders",
@@ -29,6 +30,18 @@ EVENTS = dataset("events", [column("id", required=True), column("what")], ["id"]
 HEADER = "id,seq,name,price\n"
 
 
+def theirs(lake: Lake, row: str) -> None:
+    """Another writer puts a row into the table of orders."""
+    name = lake.cleaned("sales.orders")
+    frame = lake.spark.sql(f"SELECT * FROM VALUES {row} AS t ({', '.join(lake.frame(name).columns)})")
+    frame = frame.select(*[frame[f.name].cast(f.dataType).alias(f.name) for f in lake.frame(name).schema])
+    if lake.table_format == "delta":
+        frame.write.format("delta").mode("append").save(lake.store("sales.orders").layout.location)
+    else:
+        frame.writeTo(name).append()
+
+
+@every_format
 def test_upsert_over_batches_and_twice_is_once(lake: Lake) -> None:
     lake.declare(ORDERS)
     table, refused = lake.cleaned("sales.orders"), lake.quarantine("sales.orders")
@@ -44,7 +57,7 @@ def test_upsert_over_batches_and_twice_is_once(lake: Lake) -> None:
                                    "superseded": 1}  # fmt: skip
     wanted = [(1, 2, "a2"), (2, 3, "b"), (4, 1, "z")]
     assert lake.rows(table, "id", "seq", "name") == wanted
-    assert list(lake.spark.table(table).columns) == ["id", "seq", "name", "price", "_batch_id"]
+    assert list(lake.frame(table).columns) == ["id", "seq", "name", "price", "_batch_id"]
     assert {r[0] for r in lake.rows(table, "_batch_id")} == {item["batch"]}
     assert lake.get("open", f"sales.orders#{item['batch']}") is None
 
@@ -68,6 +81,7 @@ def test_upsert_over_batches_and_twice_is_once(lake: Lake) -> None:
     assert lake.rows(table, "id", "seq", "name") == wanted
 
 
+@every_format
 def test_append_over_files(lake: Lake) -> None:
     lake.declare(EVENTS)
     record = lake.apply("sales.events", "id,what\na,1\nb,1\nb,1\n", "id,what\nb,2\nb,2\nc,1\n")
@@ -80,6 +94,7 @@ def test_append_over_files(lake: Lake) -> None:
     assert len(lake.snapshots(lake.cleaned("sales.events"))) == 1
 
 
+@soak_format
 def test_any_order_of_batches_ends_the_same(lake: Lake) -> None:
     bodies = ["1,1,a,1\n2,5,b,1\n", "1,3,c,1\n2,4,x,1\n", "1,2,d,1\n1,3,c,2\n3,1,,\n"]
     results = []
@@ -92,6 +107,7 @@ def test_any_order_of_batches_ends_the_same(lake: Lake) -> None:
     assert results[0] == results[1] == [(1, 3, "c"), (2, 5, "b"), (3, 1, None)]
 
 
+@soak_format
 def test_one_bad_batch_among_others_fails_alone(lake: Lake) -> None:
     lake.declare(ORDERS)
     lake.declare(EVENTS)
@@ -121,6 +137,7 @@ def test_truncated_parquet_is_unreadable(lake: Lake) -> None:
     assert "no whole Parquet file" in record["unreadable"][0]["reason"]
 
 
+@soak_format
 def test_blocked_gate_leaves_everything_untouched(lake: Lake) -> None:
     lake.declare(ORDERS | {"gate": {"max_quarantined_share": 0.5, "min_rows": 2}})
     lake.apply("sales.orders", HEADER + "1,1,a,1\n2,1,a,1\n")
@@ -144,15 +161,17 @@ def test_blocked_gate_leaves_everything_untouched(lake: Lake) -> None:
     assert lake.counts(lake.batch(again)) == {"read": 3, "updated": 1, "quarantined": 2}
 
 
+@soak_format
 def test_empty_batches(lake: Lake) -> None:
     lake.declare(ORDERS)
     record = lake.apply("sales.orders", HEADER, "")
     assert (record["state"], record["objects_read"], lake.counts(record)) == ("empty", 2, {})
-    assert not lake.spark.catalog.tableExists(lake.cleaned("sales.orders"))
+    assert not lake.exists(lake.cleaned("sales.orders"))
     refused = lake.apply("sales.orders", HEADER + "x,1,,\n")
     assert (refused["state"], lake.counts(refused)) == ("empty", {"read": 1, "quarantined": 1})
 
 
+@every_format
 def test_schema_changes(lake: Lake) -> None:
     small = ORDERS["columns"][:3]
     lake.declare(ORDERS | {"columns": [column("id", "int", required=True), *small[1:]]})
@@ -161,7 +180,7 @@ def test_schema_changes(lake: Lake) -> None:
     lake.declare(ORDERS | {"columns": added})
     record = lake.apply("sales.orders", "id,seq,new,name,price\n1,2,2024-01-01,a,3.00\n5000000000,1,,b,\n")
     assert lake.counts(record) == {"read": 2, "updated": 1, "inserted": 1}
-    table = lake.spark.table(lake.cleaned("sales.orders"))
+    table = lake.frame(lake.cleaned("sales.orders"))
     assert [f"{n} {t}" for n, t in table.dtypes] == [
         "id bigint", "seq bigint", "new date", "name string", "price decimal(10,2)", "_batch_id string"
     ]  # fmt: skip
@@ -183,6 +202,7 @@ def test_schema_changes(lake: Lake) -> None:
 _ids = itertools.count()
 
 
+@soak_format
 def test_hashed_keys_and_a_rotated_secret(lake: Lake) -> None:
     secret = lake.clients.secrets.create_secret(Name=f"hash{next(_ids)}", SecretString="first")
     lake.secret = secret["ARN"]
@@ -199,6 +219,7 @@ def test_hashed_keys_and_a_rotated_secret(lake: Lake) -> None:
     assert "without hash_secret" in missing["reason"]
 
 
+@every_format
 def test_a_batch_committed_by_a_dead_run_is_completed(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     lake.declare(ORDERS)
     item = lake.freeze("sales.orders", [lake.land("in/a.csv", HEADER + "1,1,a,1\n1,1,a,1\nx,1,,\n")])
@@ -221,6 +242,7 @@ def test_a_batch_committed_by_a_dead_run_is_completed(lake: Lake, monkeypatch: p
     assert lake.snapshots(lake.cleaned("sales.orders")) == [snapshot]
 
 
+@every_format
 @pytest.mark.parametrize("body", ["9,1,new,1\n", "1,2,changed,1\n9,1,new,1\n"], ids=["append", "merge"])
 def test_the_late_commit_of_a_dead_run_is_refused(lake: Lake, monkeypatch: pytest.MonkeyPatch, body: str) -> None:
     """A run sleeps right before its commit; another takes the lease over and finishes; the sleeper wakes up."""
@@ -228,9 +250,9 @@ def test_the_late_commit_of_a_dead_run_is_refused(lake: Lake, monkeypatch: pytes
     lake.apply("sales.orders", HEADER + "1,1,a,1\n")
     item = lake.freeze("sales.orders", [lake.land("in/late.csv", HEADER + body)])
     sleeper = lake.start([item])
-    publish, staged = Table.publish, []
+    publish, staged = lake.table_class.publish, []
 
-    def overtaken(self: Table, snapshot: str, expected: str | None, *more: Any) -> None:
+    def overtaken(self: StoredTable, snapshot: str, expected: str | None, *more: Any) -> None:
         staged.append((self, snapshot, expected))
         if len(staged) == 1:
             lake.refine([item])
@@ -240,7 +262,7 @@ def test_the_late_commit_of_a_dead_run_is_refused(lake: Lake, monkeypatch: pytes
             raise Moved("late")
         publish(self, snapshot, expected, *more)
 
-    monkeypatch.setattr(Table, "publish", overtaken)
+    monkeypatch.setattr(lake.table_class, "publish", overtaken)
     with pytest.raises(JobFailed, match="no longer holds the lease"):
         refine(lake.spark, sleeper, lake.clients)
     record = lake.batch(item)
@@ -252,31 +274,33 @@ def test_the_late_commit_of_a_dead_run_is_refused(lake: Lake, monkeypatch: pytes
     assert (9, 1, "new") in rows
 
 
+@every_format
 def test_a_moved_table_is_classified_anew(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     lake.declare(ORDERS)
     lake.apply("sales.orders", HEADER + "1,1,a,1\n")
     name = lake.cleaned("sales.orders")
-    publish, times = Table.publish, []
+    publish, times = lake.table_class.publish, []
 
-    def meddled(self: Table, snapshot: str, expected: str | None, *more: Any) -> None:
+    def meddled(self: StoredTable, snapshot: str, expected: str | None, *more: Any) -> None:
         if self.name == name and not times:
             times.append(1)
-            lake.spark.sql(f"INSERT INTO {name} VALUES (2, 9, 'theirs', 1.00, 'other')")
+            theirs(lake, "(2, 9, 'theirs', 1.00, 'other')")
         publish(self, snapshot, expected, *more)
 
-    monkeypatch.setattr(Table, "publish", meddled)
+    monkeypatch.setattr(lake.table_class, "publish", meddled)
     record = lake.apply("sales.orders", HEADER + "2,1,ours,1\n3,1,c,1\n")
     assert lake.counts(record) == {"read": 2, "inserted": 1, "stale": 1}
     assert lake.rows(name, "id", "name") == [(1, "a"), (2, "theirs"), (3, "c")]
 
 
+@soak_format
 def test_a_table_that_never_holds_still_is_a_conflict(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     lake.declare(ORDERS)
 
     def moved(*_: Any) -> None:
         raise Moved("moved again")
 
-    monkeypatch.setattr(Table, "publish", moved)
+    monkeypatch.setattr(lake.table_class, "publish", moved)
     record = lake.apply("sales.orders", HEADER + "1,1,a,1\n")
     assert (record["state"], record["code"]) == ("failed", "conflict")
 
@@ -309,6 +333,7 @@ def test_a_count_that_differs_fails_the_batch(lake: Lake, monkeypatch: pytest.Mo
     assert lake.snapshots(lake.cleaned("sales.orders")) == []
 
 
+@soak_format
 def test_a_lost_lease_writes_nothing(lake: Lake) -> None:
     lake.declare(ORDERS)
     item = lake.freeze("sales.orders", [lake.land("in/a.csv", HEADER + "1,1,a,1\n")])
@@ -318,9 +343,10 @@ def test_a_lost_lease_writes_nothing(lake: Lake) -> None:
     with pytest.raises(JobFailed, match="no longer holds the lease"):
         refine(lake.spark, arguments, lake.clients)
     assert lake.batch(item) == before
-    assert not lake.spark.catalog.tableExists(lake.cleaned("sales.orders"))
+    assert not lake.exists(lake.cleaned("sales.orders"))
 
 
+@soak_format
 def test_a_finished_batch_is_left_alone(lake: Lake) -> None:
     lake.declare(ORDERS)
     item = lake.freeze("sales.orders", [lake.land("in/a.csv", HEADER + "1,1,a,1\n")])

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame, SparkSession
 
 from lakejobs.events import log
-from lakejobs.iceberg import Moved, Table
+from lakejobs.iceberg import Table
 from lakejobs.ledger import Lease, Ledger, Output
 from lakejobs.manifest import Manifest, Model
 from lakejobs.publish.models import Input, find_input, model_table, output_id, pinned, render
 from lakejobs.publish.verify import check_plan, check_text
 from lakejobs.replacement import Replacement
+from lakejobs.tables.interface import Moved
 
 OUTPUT_PROPERTY = "strata.output-id"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
@@ -13,7 +12,6 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lakejobs.errors import BatchFailed
-from lakejobs.iceberg import ABSENT_PROPERTY, BATCH_PROPERTY, COUNTS_PROPERTY, REASONS_PROPERTY, Moved, Table
 from lakejobs.ledger import Outcome
 from lakejobs.manifest import Dataset
 from lakejobs.refine import staging, target
@@ -29,6 +27,16 @@ from lakejobs.refine.protect import HashKey
 from lakejobs.refine.quarantine import quarantine_rows, write_quarantine
 from lakejobs.refine.rows import read_rows
 from lakejobs.refine.source import Source, overwritten
+from lakejobs.tables.interface import (
+    ABSENT_PROPERTY,
+    BATCH_PROPERTY,
+    COUNTS_PROPERTY,
+    REASONS_PROPERTY,
+    Fence,
+    Moved,
+    Store,
+    StoredTable,
+)
 
 _COMMIT_TRIES = 5
 
@@ -72,9 +80,9 @@ class Application:
     delivery: str | None
     source: Source
     key: HashKey | None
-    cleaned_location: str
+    store: Store
     quarantine_location: str
-    fence: Callable[[], None]
+    fence: Fence
 
     def run(self) -> Outcome:
         """Raises Overwritten if the batch must be read anew, BatchFailed (conflict) if main never holds still."""
@@ -124,7 +132,7 @@ class Application:
     def _attempt(self, conformed: Conformed) -> Outcome:
         """Classifies against main as it is now, and commits. Raises Moved if main changes meanwhile."""
         self.fence()
-        table = Table.load(self.spark, target.table_name(self.dataset))
+        table = self.store.load()
         classified = self._classified(conformed, table)
         absent = self._absent(conformed, table)
         cached = [f.persist(StorageLevel.MEMORY_AND_DISK) for f in (classified, absent) if f is not None]
@@ -137,7 +145,7 @@ class Application:
             for frame in cached:
                 frame.unpersist()
 
-    def _classified(self, conformed: Conformed, table: Table | None) -> DataFrame | None:
+    def _classified(self, conformed: Conformed, table: StoredTable | None) -> DataFrame | None:
         if conformed.frame is None:
             return None
         stored = None
@@ -151,7 +159,7 @@ class Application:
             return classify_snapshot(conformed.frame, stored, self.dataset, distinct, self._stale(table))
         return classify(conformed.frame, stored, self.dataset, conformed.batch.distinct)
 
-    def _absent(self, conformed: Conformed, table: Table | None) -> DataFrame | None:
+    def _absent(self, conformed: Conformed, table: StoredTable | None) -> DataFrame | None:
         if table is None or table.main is None:
             return None
         if self.delivery is not None and not self._stale(table):
@@ -160,7 +168,7 @@ class Application:
             return None
         return staging.absent_rows(table, table.main, self.dataset, self.load, conformed.frame)
 
-    def _counted(self, found: Tally, absent: int, conformed: Conformed, table: Table) -> Tally:
+    def _counted(self, found: Tally, absent: int, conformed: Conformed, table: StoredTable) -> Tally:
         """With the rows that are absent. Any of them may be a record of the snapshot whose key cannot be told."""
         if self.delivery is None or not absent:
             return replace(found, absent=absent)
@@ -168,16 +176,16 @@ class Application:
             return replace(found, kept=absent, unkeyed=conformed.unkeyed)
         return replace(found, absent=absent, stored=table.read(table.main).count())
 
-    def _stale(self, table: Table | None) -> bool:
+    def _stale(self, table: StoredTable | None) -> bool:
         """Whether the table holds a later snapshot than this one."""
         return table is not None and self.delivery < table.properties.get(SNAPSHOT_PROPERTY, "")
 
-    def _expected(self, table: Table | None) -> tuple[str | None, dict[str, str | None]]:
-        """What the batch was classified against: the version, and the mark that tells what is stale."""
+    def _guard(self, table: StoredTable | None) -> dict[str, str | None]:
+        """The mark that tells what is stale, as the batch was classified against it."""
         name = target.LOADED_PROPERTY if self.delivery is None else SNAPSHOT_PROPERTY
-        return (table.main, {name: table.properties.get(name)}) if table else (None, {name: None})
+        return {name: table.properties.get(name) if table else None}
 
-    def _marks(self, table: Table | None) -> dict[str, str]:
+    def _marks(self, table: StoredTable | None) -> dict[str, str]:
         """The table properties that the batch advances."""
         if self.delivery is not None:
             held = table.properties.get(SNAPSHOT_PROPERTY, "") if table else ""
@@ -191,7 +199,7 @@ class Application:
         classified: DataFrame | None,
         absent: DataFrame | None,
         found: Tally,
-        table: Table | None,
+        table: StoredTable | None,
         keys: staging.KeyRange | None,
     ) -> Outcome:
         refusal = gate_reason(self.dataset.gate, found)
@@ -202,8 +210,10 @@ class Application:
         marks = self._marks(table)
         if not found.effective and not marks:
             return self.source.outcome("empty", found)
-        main, guard = self._expected(table)
-        table = self._bring_up_to_date(table)
+        guard = self._guard(table)
+        change = target.plan_schema(table, self.dataset, self.key.version if self.key else None)
+        table = self.store.bring_up_to_date(table, change, self.fence)
+        main = table.main
         if self.dataset.is_cdc:
             keep_current_view(self.glue, self.dataset, self.fence)
         if not found.effective:
@@ -221,22 +231,10 @@ class Application:
         self._verify()
         self.fence()
         table.publish(staged, main, marks, guard)
-        return self.source.outcome("applied", found, snapshot=staged, rows_changed=found.effective)
+        return self.source.outcome("applied", found, snapshot=staged.version, rows_changed=found.effective)
 
     def _quarantine(self, classified: DataFrame | None, found: Tally) -> None:
         rows = None
         if classified is not None and found.counts["quarantined"]:
             rows = quarantine_rows(classified, self.source.readable, self.batch)
         write_quarantine(self.spark, self.dataset, self.quarantine_location, rows, self.batch, self.fence)
-
-    def _bring_up_to_date(self, table: Table | None) -> Table:
-        """Makes the table, or adds what its declaration has gained: steps of their own on main."""
-        version = self.key.version if self.key else None
-        statements = target.plan_schema(table, self.dataset, self.cleaned_location, version)
-        for statement in statements:
-            self.fence()
-            self.spark.sql(statement)
-        current = table if not statements else Table.load(self.spark, target.table_name(self.dataset))
-        if current is None:
-            raise RuntimeError(f"{target.table_name(self.dataset)}: is gone right after it was made")
-        return current

@@ -12,7 +12,6 @@ from lakejobs.arguments import RefineArguments
 from lakejobs.aws import Clients
 from lakejobs.errors import BatchFailed
 from lakejobs.heartbeat import Heartbeat
-from lakejobs.iceberg import ABSENT_PROPERTY, COUNTS_PROPERTY, REASONS_PROPERTY, Commit, Table
 from lakejobs.ledger import BatchRecord, Lease, Ledger, Outcome
 from lakejobs.lists import FrozenList
 from lakejobs.manifest import Dataset, Manifest
@@ -24,6 +23,8 @@ from lakejobs.refine.protect import HashKey, read_hash_key
 from lakejobs.refine.source import Source, not_in_place, settle, survey_source
 from lakejobs.session import size_shuffles
 from lakejobs.shapes import ShapeError
+from lakejobs.tables.interface import ABSENT_PROPERTY, COUNTS_PROPERTY, REASONS_PROPERTY, Commit, Store, StoredTable
+from lakejobs.tables.stores import open_store
 
 _READ_TRIES = 4
 _GZIP_RATIO = 5
@@ -55,6 +56,11 @@ class Workshop:
     ledger: Ledger
     heartbeat: Heartbeat
 
+    def store(self, dataset: Dataset) -> Store:
+        """The place of the dataset's cleaned table."""
+        layout = target.layout(dataset, self.arguments.cleaned_bucket)
+        return open_store(self.spark, self.clients, dataset.table_format, layout)
+
     def fence(self, lease: Lease) -> None:
         """Raises LeaseLost if this run may no longer write what the lease guards."""
         self.heartbeat.check(lease)
@@ -80,9 +86,9 @@ class BatchWork:
         if source.unreadable and (self.frozen.load is not None or not source.readable):
             raise Unread(source, self.frozen.load)
         self._check_load(source)
-        table = Table.load(spark, target.table_name(dataset))
-        location = target.table_location(self.shop.arguments.cleaned_bucket, dataset)
-        target.plan_schema(table, dataset, location, key.version if key else None)
+        store = self.shop.store(dataset)
+        table = store.load()
+        target.plan_schema(table, dataset, key.version if key else None)
         size_shuffles(spark, self._volume() + (table.size if table else 0))
         done = self._recovered(table)
         if done is not None:
@@ -90,7 +96,7 @@ class BatchWork:
         for _ in range(_READ_TRIES):
             source = settle(self.shop.clients.s3, source, self.shop.arguments.artifacts_bucket, self.frozen.batch)
             try:
-                return self._application(source, key).run()
+                return self._application(store, source, key).run()
             except Overwritten as moved:
                 source = not_in_place(source, moved.positions)
         raise BatchFailed("error", "its objects were overwritten again and again while they were read")
@@ -122,7 +128,7 @@ class BatchWork:
         """Bytes of the batch's objects, about as large as they are unpacked."""
         return sum(o.size * (_GZIP_RATIO if o.key.endswith(".gz") else 1) for o in self.frozen.objects)
 
-    def _application(self, source: Source, key: HashKey | None) -> Application:
+    def _application(self, store: Store, source: Source, key: HashKey | None) -> Application:
         return Application(
             spark=self.shop.spark,
             s3=self.shop.clients.s3,
@@ -133,7 +139,7 @@ class BatchWork:
             delivery=self._delivery(source),
             source=source,
             key=key,
-            cleaned_location=target.table_location(self.shop.arguments.cleaned_bucket, self.dataset),
+            store=store,
             quarantine_location=target.table_location(self.shop.arguments.quarantine_bucket, self.dataset),
             fence=lambda: self.shop.fence(self.lease),
         )
@@ -149,7 +155,7 @@ class BatchWork:
             )
         return read_hash_key(self.shop.clients.secrets, secret)
 
-    def _recovered(self, table: Table | None) -> Commit | None:
+    def _recovered(self, table: StoredTable | None) -> Commit | None:
         """This batch's own commit, left by a run that died before it could tell the ledger."""
         untouched = self.record.attempt == 0 and not self.record.replayed
         if table is None or self.record.force or untouched:

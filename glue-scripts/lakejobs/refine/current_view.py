@@ -10,10 +10,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from lakejobs.iceberg import Moved
 from lakejobs.manifest import Dataset
 from lakejobs.refine.changes import DELETED
 from lakejobs.refine.target import stored_type
+from lakejobs.tables.interface import Moved
 
 _EXPANDED = "/* Presto View */"
 _TRINO_TYPES = {"string": "varchar", "int": "integer", "timestamp": "timestamp(6) with time zone"}

@@ -23,7 +23,6 @@ from lakejobs.ledger import OPEN_STATES, Lease, Ledger, Outcome
 from lakejobs.lists import FrozenList, Run, RunBatch
 from lakejobs.manifest import Dataset, Manifest
 from lakejobs.refine.batch import BatchWork, Unread, Workshop
-from lakejobs.refine.compact import compact
 from lakejobs.refine.outcome import OUTCOMES
 from lakejobs.session import activate, another_session, open_session
 from lakejobs.shapes import ShapeError
@@ -98,7 +97,7 @@ def _refine_dataset(shop: Workshop, run: Run, items: list[RunBatch], lease: Leas
     if changed is None:
         return left
     try:
-        compact(shop.spark, changed, lambda: shop.fence(lease))
+        shop.store(changed).compact(lambda: shop.fence(lease))
     except Exception as error:
         log("compaction left", dataset=changed.id, error=describe(error))
         left.append(f"compaction of {changed.id}: {describe(error)}")

@@ -8,12 +8,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
-from lakejobs.iceberg import CATALOG, Table
+from lakejobs.iceberg import CATALOG, TABLE_PROPERTIES, Table, sql_properties
 from lakejobs.manifest import Dataset
 from lakejobs.refine.compare import OUTCOME
 from lakejobs.refine.conform import KEY, REASONS
 from lakejobs.refine.record import LINE, OBJECT, Readable
-from lakejobs.refine.target import TABLE_PROPERTIES, sql_properties
 from lakejobs.session import literal_table, quoted
 
 _COLUMNS = (
@@ -82,7 +81,7 @@ def write_quarantine(
     staged = table.stage_frame(rows.coalesce(1), batch, {}, replace=ours)
     fence()
     table.publish(staged, expected)
-    return staged
+    return staged.version
 
 
 def _create(spark: SparkSession, dataset: Dataset, location: str) -> Table:

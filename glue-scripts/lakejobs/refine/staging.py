@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lakejobs.iceberg import Table
 from lakejobs.manifest import Dataset
 from lakejobs.refine.changes import DELETED, SEQUENCE
 from lakejobs.refine.compare import WRITE
 from lakejobs.refine.outcome import Tally
 from lakejobs.refine.record import GENERATION
 from lakejobs.refine.target import BATCH_COLUMN, own_columns, stored_type
+from lakejobs.tables.interface import Merge, Staged, StoredTable
 
 # Whether a staged row deletes the stored row of its key; only there if one does.
 _REMOVED = "_removed"
@@ -60,7 +59,9 @@ def _declared(dataset: Dataset, frame: DataFrame) -> list[Column]:
     return columns + [F.col(name) for name in own_columns(dataset) if name != BATCH_COLUMN]
 
 
-def stored_rows(table: Table, snapshot: str, rows: DataFrame, dataset: Dataset, keys: KeyRange | None) -> DataFrame:
+def stored_rows(
+    table: StoredTable, snapshot: str, rows: DataFrame, dataset: Dataset, keys: KeyRange | None
+) -> DataFrame:
     """The rows of that snapshot that may have a key of the batch: columns as declared, and the change columns."""
     frame = table.read(snapshot)
     if keys is not None:
@@ -71,7 +72,9 @@ def stored_rows(table: Table, snapshot: str, rows: DataFrame, dataset: Dataset, 
     return frame.join(rows.select(*dataset.keys), on=list(dataset.keys), how="left_semi")
 
 
-def absent_rows(table: Table, snapshot: str, dataset: Dataset, generation: int, seen: DataFrame | None) -> DataFrame:
+def absent_rows(
+    table: StoredTable, snapshot: str, dataset: Dataset, generation: int, seen: DataFrame | None
+) -> DataFrame:
     """Tombstones for the rows of older generations that a whole load no longer has.
 
     `seen` holds the keys of the load's records, refused ones included: those rows are there, if not as they should be.
@@ -84,7 +87,7 @@ def absent_rows(table: Table, snapshot: str, dataset: Dataset, generation: int, 
     return older.select(*_keys_only(dataset), *[value.alias(name) for name, value in change.items()])
 
 
-def missing_rows(table: Table, snapshot: str, dataset: Dataset, seen: DataFrame | None) -> DataFrame:
+def missing_rows(table: StoredTable, snapshot: str, dataset: Dataset, seen: DataFrame | None) -> DataFrame:
     """The rows that a snapshot no longer has, by their keys alone. `seen` is as of `absent_rows`."""
     frame = table.read(snapshot)
     if seen is not None:
@@ -104,15 +107,15 @@ def _keys_only(dataset: Dataset) -> list[Column]:
 class Staging:
     """The rows of one batch on their way into a table."""
 
-    table: Table
+    table: StoredTable
     dataset: Dataset
     batch: str
     keys: KeyRange | None
 
     def stage(
         self, classified: DataFrame | None, absent: DataFrame | None, found: Tally, properties: dict[str, str]
-    ) -> str:
-        """Stages the effective rows and the absent ones, by an append if all keys are new. Returns the snapshot."""
+    ) -> Staged:
+        """Stages the effective rows and the absent ones, by an append if all keys are new."""
         names = [c for c in self._columns() if c != BATCH_COLUMN]
         parts = [] if classified is None else [classified.where(F.col(WRITE).isNotNull()).select(*names)]
         removes = self.dataset.delivery is not None and found.absent > 0
@@ -122,36 +125,17 @@ class Staging:
             last = len(parts) - 1
             parts = [part.withColumn(_REMOVED, F.lit(i == last)) for i, part in enumerate(parts)]
         rows = parts[0] if len(parts) == 1 else parts[0].unionByName(parts[1])
-        rows = rows.withColumn(BATCH_COLUMN, F.lit(self.batch))
+        kept = [*self._columns(), _REMOVED] if removes else self._columns()
+        rows = rows.withColumn(BATCH_COLUMN, F.lit(self.batch)).select(*kept)
         if found.new_keys == found.effective:
-            return self.table.stage_frame(_spread(rows, self.dataset), self.batch, properties)
-        view = f"strata_{uuid.uuid4().hex}"
-        rows.createOrReplaceTempView(view)
-        try:
-            statement = self._merge(view, bool(found.new_keys), bounded=not found.absent, removes=removes)
-            return self.table.stage_sql(statement, self.batch, properties)
-        finally:
-            self.table.spark.catalog.dropTempView(view)
+            return self.table.append(_spread(rows, self.dataset), self.batch, properties)
+        # Absent rows lie anywhere, those of the batch in its range of keys.
+        predicate = None if self.keys is None or found.absent else f"t.{self.keys.predicate}"
+        how = Merge(self.dataset.keys, bool(found.new_keys), predicate, _REMOVED if removes else None)
+        return self.table.merge(rows, how, self.batch, properties)
 
     def _columns(self) -> list[str]:
         return [c.name for c in self.dataset.stored] + list(own_columns(self.dataset))
-
-    def _merge(self, view: str, inserts: bool, bounded: bool, removes: bool) -> str:
-        """`bounded` says that every row lies in the batch's range of keys, `removes` that some are to be deleted."""
-        on = [f"t.`{k}` = s.`{k}`" for k in self.dataset.keys]
-        if self.keys is not None and bounded:
-            on.append(f"t.{self.keys.predicate}")
-        updates = ", ".join(f"t.`{c}` = s.`{c}`" for c in self._columns() if c not in self.dataset.keys)
-        statement = (
-            f"MERGE INTO {self.table.name} t USING {view} s ON {' AND '.join(on)}"
-            f"{f' WHEN MATCHED AND s.`{_REMOVED}` THEN DELETE' if removes else ''}"
-            f" WHEN MATCHED THEN UPDATE SET {updates}"
-        )
-        if inserts:
-            names = ", ".join(f"`{c}`" for c in self._columns())
-            values = ", ".join(f"s.`{c}`" for c in self._columns())
-            statement += f" WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({values})"
-        return statement
 
 
 def _spread(rows: DataFrame, dataset: Dataset) -> DataFrame:

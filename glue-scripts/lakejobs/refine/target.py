@@ -5,29 +5,17 @@ from __future__ import annotations
 import json
 
 from lakejobs.errors import BatchFailed
-from lakejobs.iceberg import CATALOG, Table
+from lakejobs.iceberg import CATALOG
 from lakejobs.manifest import Dataset
 from lakejobs.refine.changes import STORED_CHANGE
 from lakejobs.refine.grammar import decimal_shape
-from lakejobs.session import quoted
+from lakejobs.tables.interface import Change, ColumnSpec, Layout, StoredTable
 
 BATCH_COLUMN = "_batch_id"
 DECLARATION_PROPERTY = "strata.declaration"
 KEY_VERSION_PROPERTY = "strata.hash-key-version"
 # The highest generation whose whole load the table holds.
 LOADED_PROPERTY = "strata.loaded-generation"
-
-TABLE_PROPERTIES = {
-    "format-version": "2",
-    "write.delete.mode": "merge-on-read",
-    "write.update.mode": "merge-on-read",
-    "write.merge.mode": "merge-on-read",
-    "write.parquet.compression-codec": "zstd",
-    "write.merge.distribution-mode": "hash",
-    "write.wap.enabled": "true",
-    "write.metadata.delete-after-commit.enabled": "true",
-    "write.metadata.previous-versions-max": "50",
-}
 
 
 def table_name(dataset: Dataset) -> str:
@@ -43,13 +31,9 @@ def own_columns(dataset: Dataset) -> dict[str, str]:
     return {BATCH_COLUMN: "string", **(STORED_CHANGE if dataset.is_cdc else {})}
 
 
-def loaded_generation(table: Table | None) -> int:
+def loaded_generation(table: StoredTable | None) -> int:
     """The highest generation whose load the table holds; 0 for none."""
     return int(table.properties.get(LOADED_PROPERTY, "0")) if table else 0
-
-
-def sql_properties(properties: dict[str, str]) -> str:
-    return ", ".join(f"{quoted(name)} = {quoted(value)}" for name, value in properties.items())
 
 
 def stored_type(dataset: Dataset, name: str) -> str:
@@ -57,29 +41,37 @@ def stored_type(dataset: Dataset, name: str) -> str:
     return "string" if column.protect == "hash" else column.type
 
 
-def plan_schema(table: Table | None, dataset: Dataset, location: str, key_version: str | None) -> list[str]:
-    """The statements that bring the table to its declaration; the table itself is not touched.
+def layout(dataset: Dataset, bucket: str) -> Layout:
+    """The table as the dataset declares it, in the bucket of the cleaned zone."""
+    columns = [ColumnSpec(c.name, stored_type(dataset, c.name), c.doc) for c in dataset.stored]
+    own = [ColumnSpec(name, kind) for name, kind in own_columns(dataset).items()]
+    location = table_location(bucket, dataset)
+    return Layout(table_name(dataset), location, dataset.doc, dataset.keys, (*columns, *own))
+
+
+def plan_schema(table: StoredTable | None, dataset: Dataset, key_version: str | None) -> Change:
+    """What brings the table to its declaration; the table itself is not touched.
 
     Columns are added, int widens to bigint and decimals gain digits before the point. Raises BatchFailed (schema) with
     everything else that differs.
     """
     if table is None:
-        return _creation(dataset, location, key_version)
+        return Change(properties=_properties(dataset, key_version))
     problems = _fixed_problems(table, dataset, key_version)
-    statements = []
+    added, widened = [], []
     found = table.columns()
     previous = None
     for column in dataset.stored:
-        declared = stored_type(dataset, column.name)
+        declared = ColumnSpec(column.name, stored_type(dataset, column.name), column.doc)
         if column.name not in found:
-            place = f"AFTER `{previous}`" if previous else "FIRST"
-            comment = f" COMMENT {quoted(column.doc)}" if column.doc else ""
-            statements.append(f"ALTER TABLE {table.name} ADD COLUMN `{column.name}` {declared}{comment} {place}")
-        elif found[column.name] != declared:
-            if _widens(found[column.name], declared):
-                statements.append(f"ALTER TABLE {table.name} ALTER COLUMN `{column.name}` TYPE {declared}")
+            added.append((declared, previous))
+        elif found[column.name] != declared.type:
+            if _widens(found[column.name], declared.type):
+                widened.append(declared)
             else:
-                problems.append(f"{column.name} is {found[column.name]} in the table and {declared} by declaration")
+                problems.append(
+                    f"{column.name} is {found[column.name]} in the table and {declared.type} by declaration"
+                )
         previous = column.name
     stored = {c.name for c in dataset.stored}
     problems += [
@@ -93,7 +85,9 @@ def plan_schema(table: Table | None, dataset: Dataset, location: str, key_versio
             f"the table {table.name} cannot take the declaration: {'; '.join(problems)}. Columns can be added, int can"
             " become bigint and decimals can gain digits before the point; anything else needs a new dataset",
         )
-    return statements + _property_statements(table, dataset, key_version)
+    held = table.properties
+    differ = {k: v for k, v in _properties(dataset, key_version).items() if held.get(k) != v}
+    return Change(tuple(added), tuple(widened), differ)
 
 
 def _declaration(dataset: Dataset) -> str:
@@ -108,27 +102,7 @@ def _properties(dataset: Dataset, key_version: str | None) -> dict[str, str]:
     return {DECLARATION_PROPERTY: _declaration(dataset), **pinned}
 
 
-def _creation(dataset: Dataset, location: str, key_version: str | None) -> list[str]:
-    name = table_name(dataset)
-    columns = [
-        f"`{c.name}` {stored_type(dataset, c.name)}" + (f" COMMENT {quoted(c.doc)}" if c.doc else "")
-        for c in dataset.stored
-    ]
-    own = [f"{column} {kind}" for column, kind in own_columns(dataset).items()]
-    properties = {**TABLE_PROPERTIES, **_properties(dataset, key_version)}
-    comment = f" COMMENT {quoted(dataset.doc)}" if dataset.doc else ""
-    return [
-        f"CREATE TABLE IF NOT EXISTS {name} ({', '.join(columns + own)}) USING iceberg{comment}"
-        f" LOCATION {quoted(location)} TBLPROPERTIES ({sql_properties(properties)})",
-        _ordering(name, dataset),
-    ]
-
-
-def _ordering(name: str, dataset: Dataset) -> str:
-    return f"ALTER TABLE {name} WRITE LOCALLY ORDERED BY {', '.join(f'`{k}`' for k in dataset.keys)}"
-
-
-def _fixed_problems(table: Table, dataset: Dataset, key_version: str | None) -> list[str]:
+def _fixed_problems(table: StoredTable, dataset: Dataset, key_version: str | None) -> list[str]:
     properties = table.properties
     before = json.loads(properties.get(DECLARATION_PROPERTY, _declaration(dataset)))
     now = json.loads(_declaration(dataset))
@@ -144,17 +118,6 @@ def _fixed_problems(table: Table, dataset: Dataset, key_version: str | None) -> 
     if dataset.hashed and pinned and pinned != key_version:
         problems.append(f"its columns are hashed with key version {pinned} and the secret now has {key_version}")
     return problems
-
-
-def _property_statements(table: Table, dataset: Dataset, key_version: str | None) -> list[str]:
-    properties = table.properties
-    wanted = {k: v for k, v in _properties(dataset, key_version).items() if properties.get(k) != v}
-    statements = []
-    if wanted:
-        statements.append(f"ALTER TABLE {table.name} SET TBLPROPERTIES ({sql_properties(wanted)})")
-    if "sort-order" not in properties:
-        statements.append(_ordering(table.name, dataset))
-    return statements
 
 
 def _widens(found: str, declared: str) -> bool:

@@ -1,4 +1,4 @@
-"""Compaction of a cleaned table, under the lease of its dataset.
+"""Compaction of an Iceberg table, under the lease of its dataset.
 
 Merge-on-read leaves a delete file for each data file a batch touches, and every reader opens them all. Compaction
 writes the files that have them anew, sorted by key. It changes no row, and Iceberg refuses its commit if rows of those
@@ -7,15 +7,10 @@ files were deleted meanwhile, so that of a run that has lost its lease it undoes
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from pyspark.sql import SparkSession
-
 from lakejobs.events import log
-from lakejobs.iceberg import CATALOG, Commit, Table
-from lakejobs.manifest import Dataset
-from lakejobs.refine.target import table_name
+from lakejobs.iceberg import CATALOG, Table
 from lakejobs.session import quoted
+from lakejobs.tables.interface import Commit, Fence, Layout
 
 # A read of one million rows took about twice as long after one batch had left its delete files. Rewriting costs about
 # as much as a batch does: once in some ten batches it is a small part of the work, and reads stay near their best.
@@ -39,15 +34,11 @@ def is_due(commit: Commit | None) -> bool:
     return files >= _DELETE_FILES or deleted > max(_DELETED_ROWS, _DELETED_SHARE * rows)
 
 
-def compact(spark: SparkSession, dataset: Dataset, fence: Callable[[], None]) -> bool:
-    """Compacts the table if it is due; tells whether it was. `fence` raises if this run may no longer write.
-
-    Another writer's commit in between ends it without harm: what is left is done when it is due again.
-    """
-    table = Table.load(spark, table_name(dataset))
+def compact(table: Table | None, layout: Layout, fence: Fence) -> bool:
+    """Compacts the table if it is due; tells whether it was."""
     if table is None or not is_due(table.commit()):
         return False
-    order = ", ".join(f"{key} ASC NULLS FIRST" for key in dataset.keys)
+    order = ", ".join(f"{key} ASC NULLS FIRST" for key in layout.keys)
     rewrite_data = (
         f"CALL {CATALOG}.system.rewrite_data_files(table => {quoted(table.name)}, strategy => 'sort',"
         f" sort_order => {quoted(order)}, options => map('delete-file-threshold', '1'))"
@@ -59,11 +50,11 @@ def compact(spark: SparkSession, dataset: Dataset, fence: Callable[[], None]) ->
     try:
         for statement in (rewrite_data, rewrite_deletes):
             fence()
-            spark.sql(statement)
+            table.spark.sql(statement)
     except Exception as error:
         if not any(name in str(error) for name in _MOVED):
             raise
-        log("compaction given up: the table has changed", dataset=dataset.id, error=" ".join(str(error).split())[:300])
+        log("compaction given up: the table has changed", table=table.name, error=" ".join(str(error).split())[:300])
         return True
-    log("table compacted", dataset=dataset.id)
+    log("table compacted", table=table.name)
     return True

@@ -1,0 +1,1 @@
+"""Tables of datasets, in the format that each declares, behind one interface."""

@@ -1,0 +1,202 @@
+"""A dataset's table in Delta Lake: copy-on-write, with a log that only conditional puts write."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from lakejobs.tables.delta_log import MERGE, SET_PROPERTIES, WRITE, DeltaLog, Entry, changes_rows
+from lakejobs.tables.delta_log import metadata as metadata_action
+from lakejobs.tables.interface import BATCH_PROPERTY, ColumnSpec, Commit, Merge, Moved, Staged
+
+# Types whose name in the log is not Spark's.
+_SPARK_NAMES = {"integer": "int", "long": "bigint"}
+
+
+@dataclass(frozen=True)
+class DeltaStaged(Staged):
+    """Files that lie in the table's folder, and the log entry that would make them part of it."""
+
+    entry: Entry
+
+
+class DeltaTable:
+    """A table that exists, as it was when it was loaded. Versions are the log's, as decimal text."""
+
+    def __init__(self, spark: SparkSession, name: str, log: DeltaLog, java_log: Any, snapshot: Any) -> None:
+        self.spark = spark
+        self.name = name
+        self.log = log
+        self._java_log = java_log
+        self._snapshot = snapshot
+        self.version: int = snapshot.version()
+
+    @classmethod
+    def load(cls, spark: SparkSession, name: str, log: DeltaLog) -> DeltaTable | None:
+        """The table as its log has it now, None if it has none."""
+        jvm = spark._jvm
+        java_log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, log.location)
+        nothing = jvm.scala.Option.empty()
+        snapshot = java_log.update(False, nothing, nothing)
+        return None if snapshot.version() < 0 else cls(spark, name, log, java_log, snapshot)
+
+    @property
+    def main(self) -> str | None:
+        return str(self.version)
+
+    @property
+    def content(self) -> str | None:
+        for version, info in self.log.history(self.version):
+            if changes_rows(info):
+                return str(version)
+        return None
+
+    @cached_property
+    def properties(self) -> dict[str, str]:
+        return json.loads(self._metadata_json)["metaData"].get("configuration", {})
+
+    @property
+    def size(self) -> int:
+        return self._snapshot.sizeInBytes()
+
+    @cached_property
+    def _metadata_json(self) -> str:
+        return self._snapshot.metadata().json()
+
+    @property
+    def schema_fields(self) -> list[dict[str, Any]]:
+        """The columns as the log describes them."""
+        return json.loads(json.loads(self._metadata_json)["metaData"]["schemaString"])["fields"]
+
+    def columns(self) -> dict[str, str]:
+        return {f["name"]: _SPARK_NAMES.get(str(f["type"]), str(f["type"])) for f in self.schema_fields}
+
+    def read(self, version: str) -> DataFrame:
+        return self.spark.read.format("delta").option("versionAsOf", version).load(self.log.location)
+
+    def commit(self) -> Commit:
+        """The current version with what its commit carries."""
+        return next(self.log.commits(self.version))
+
+    def published(self, batch: str) -> Commit | None:
+        for commit in self.log.commits(self.version):
+            if commit.summary.get(BATCH_PROPERTY) == batch:
+                return commit
+        return None
+
+    def append(self, rows: DataFrame, tag: str, properties: dict[str, str]) -> Staged:
+        return self._staged(Entry(WRITE, self.write(rows), properties))
+
+    def merge(self, rows: DataFrame, how: Merge, tag: str, properties: dict[str, str]) -> Staged:
+        keys = list(how.keys)
+        current = self.read(str(self.version)).alias("t")
+        if how.predicate is not None:
+            current = current.where(how.predicate)
+        placed = current.select(*keys, F.col("_metadata.file_name").alias("_file"))
+        found = placed.join(rows.select(*keys), on=keys, how="left_semi").select("_file").distinct().collect()
+        touched = self.files([r["_file"] for r in found])
+        kept = self.read_files(touched).join(rows.select(*keys), on=keys, how="left_anti")
+        written = kept.select(*rows.columns).unionByName(rows)
+        removed = tuple(file.remove().json() for file in touched)
+        return self._staged(Entry(MERGE, (*removed, *self.write(spread(written, keys))), properties))
+
+    def publish(
+        self,
+        staged: Staged | None,
+        expected: str | None,
+        properties: dict[str, str] | None = None,
+        guard: dict[str, str | None] | None = None,
+    ) -> None:
+        if expected != self.main:
+            raise Moved(f"{self.name}: was loaded at version {self.main}, not at {expected}")
+        for name, value in (guard or {}).items():
+            if self.properties.get(name) != value:
+                raise Moved(f"{self.name}: {name} is no longer {value}")
+        if staged is None:
+            entry = Entry(SET_PROPERTIES, ())
+        else:
+            entry = staged.entry
+        if properties:
+            entry = Entry(entry.operation, (self.metadata_with(properties), *entry.actions), entry.properties)
+        if entry.actions:
+            self.log.put(self.version + 1, entry)
+
+    def metadata_with(self, properties: dict[str, str], fields: Sequence[dict[str, Any]] | None = None) -> str:
+        """The table's metadata action with these properties set and, if given, these columns."""
+        found = json.loads(self._metadata_json)["metaData"]
+        configuration = {**self.properties, **properties}
+        return metadata_action(found["id"], found.get("createdTime", 0), found.get("description", ""),
+                        self.schema_fields if fields is None else fields, configuration)  # fmt: skip
+
+    def files(self, names: Sequence[str] | None = None) -> list[Any]:
+        """The table's files (Delta's AddFile), all of them or those with these base names, which are unique."""
+        found = self._snapshot.allFiles()
+        if names is not None:
+            if not names:
+                return []
+            listed = ", ".join(f"'{name}'" for name in names)
+            found = found.where(f"substring_index(path, '/', -1) IN ({listed})")
+        return list(found.collectAsList())
+
+    def read_files(self, files: Sequence[Any]) -> DataFrame:
+        """The rows of these files alone."""
+        jvm = self.spark._jvm
+        listed = jvm.java.util.ArrayList()
+        for file in files:
+            listed.add(file)
+        chosen = jvm.org.apache.spark.api.python.PythonUtils.toSeq(listed)
+        frame = self._java_log.createDataFrame(self._snapshot, chosen, False, jvm.scala.Option.empty())
+        return DataFrame(frame, self.spark)
+
+    def write(self, rows: DataFrame, metadata: str | None = None) -> tuple[str, ...]:
+        """Writes the rows to files of the table's folder. Returns the actions that add them.
+
+        `metadata` is the action that comes with them, if the table's columns change.
+        """
+        option = self.spark._jvm.scala.Option
+        transaction = self._java_log.startTransaction(option.empty(), option.apply(self._snapshot))
+        if metadata is not None:
+            transaction.updateMetadataForTableOverwrite(self._java_metadata(metadata))
+        added = transaction.writeFiles(rows._jdf)
+        return tuple(added.apply(i).json() for i in range(added.size()))
+
+    def checkpoint(self) -> None:
+        """Writes what the log amounts to at this version beside its entries, and drops old entries.
+
+        Readers start there. What it writes depends on the version alone, so nobody is harmed by one that comes late.
+        """
+        self._java_log.checkpointAndCleanUpDeltaLog(self._snapshot, self.spark._jvm.scala.Option.empty())
+
+    @property
+    def entries_since_checkpoint(self) -> int:
+        return self.version - max(self._snapshot.logSegment().checkpointProvider().version(), 0)
+
+    def _java_metadata(self, line: str) -> Any:
+        return self.spark._jvm.org.apache.spark.sql.delta.actions.Action.fromJson(line)
+
+    def _staged(self, entry: Entry) -> DeltaStaged:
+        return DeltaStaged(str(self.version + 1), entry)
+
+
+def logged_field(column: ColumnSpec) -> dict[str, Any]:
+    """A column as the log describes it."""
+    names = {spark: logged for logged, spark in _SPARK_NAMES.items()}
+    comment = {"comment": column.doc} if column.doc else {}
+    return {"name": column.name, "type": names.get(column.type, column.type), "nullable": True, "metadata": comment}
+
+
+def spread(rows: DataFrame, keys: Sequence[str], partitions: int | None = None) -> DataFrame:
+    """Rows of one file lie near each other by key, so that later batches touch few files.
+
+    Default of `partitions`: as many as the session's shuffles have.
+    """
+    partitions = partitions or int(rows.sparkSession.conf.get("spark.sql.shuffle.partitions"))
+    if partitions == 1:
+        return rows.coalesce(1).sortWithinPartitions(*keys)
+    return rows.repartitionByRange(partitions, *keys).sortWithinPartitions(*keys)

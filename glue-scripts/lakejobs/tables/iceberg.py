@@ -1,0 +1,70 @@
+"""A dataset's table in Iceberg: merge-on-read, in the Glue catalog."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyspark.sql import SparkSession
+
+from lakejobs.iceberg import TABLE_PROPERTIES, Table, sql_properties
+from lakejobs.session import quoted
+from lakejobs.tables.iceberg_compaction import compact
+from lakejobs.tables.interface import Change, Fence, Layout, Moved
+
+
+@dataclass(frozen=True)
+class IcebergStore:
+    """The place of one dataset's Iceberg table."""
+
+    spark: SparkSession
+    layout: Layout
+
+    def load(self) -> Table | None:
+        return Table.load(self.spark, self.layout.name)
+
+    def bring_up_to_date(self, table: Table | None, change: Change, fence: Fence) -> Table:
+        statements = self._creation(change) if table is None else self._changes(table, change)
+        if table is not None and not statements:
+            return table
+        for statement in statements:
+            fence()
+            self.spark.sql(statement)
+        now = self.load()
+        if now is None:
+            raise RuntimeError(f"{self.layout.name}: is gone right after it was made")
+        before = None if table is None else table.main
+        if now.main != before:
+            raise Moved(f"{self.layout.name}: main is no longer snapshot {before}")
+        return now
+
+    def compact(self, fence: Fence) -> bool:
+        return compact(self.load(), self.layout, fence)
+
+    def _creation(self, change: Change) -> list[str]:
+        layout = self.layout
+        columns = [f"`{c.name}` {c.type}" + (f" COMMENT {quoted(c.doc)}" if c.doc else "") for c in layout.columns]
+        properties = {**TABLE_PROPERTIES, **(change.properties or {})}
+        comment = f" COMMENT {quoted(layout.doc)}" if layout.doc else ""
+        return [
+            f"CREATE TABLE IF NOT EXISTS {layout.name} ({', '.join(columns)}) USING iceberg{comment}"
+            f" LOCATION {quoted(layout.location)} TBLPROPERTIES ({sql_properties(properties)})",
+            self._ordering(),
+        ]
+
+    def _ordering(self) -> str:
+        keys = ", ".join(f"`{k}`" for k in self.layout.keys)
+        return f"ALTER TABLE {self.layout.name} WRITE LOCALLY ORDERED BY {keys}"
+
+    def _changes(self, table: Table, change: Change) -> list[str]:
+        name, statements = self.layout.name, []
+        for column, previous in change.added:
+            place = f"AFTER `{previous}`" if previous else "FIRST"
+            comment = f" COMMENT {quoted(column.doc)}" if column.doc else ""
+            statements.append(f"ALTER TABLE {name} ADD COLUMN `{column.name}` {column.type}{comment} {place}")
+        for column in change.widened:
+            statements.append(f"ALTER TABLE {name} ALTER COLUMN `{column.name}` TYPE {column.type}")
+        if change.properties:
+            statements.append(f"ALTER TABLE {name} SET TBLPROPERTIES ({sql_properties(change.properties)})")
+        if "sort-order" not in table.properties:
+            statements.append(self._ordering())
+        return statements

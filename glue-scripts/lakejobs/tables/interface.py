@@ -1,0 +1,158 @@
+"""What the jobs need of a dataset's table, whatever its format.
+
+A write is staged: its files are there and no reader sees them. Publishing is a compare-and-set: the write becomes
+the table only if the table is still the version that the write was computed against. So whoever has lost a lease, and
+commits late, is refused by the table itself. A version is text that names one state of the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pyspark.sql import DataFrame
+
+# What a batch's commit carries, so that a run that died after it is completed from the table's history.
+BATCH_PROPERTY = "strata.batch-id"
+COUNTS_PROPERTY = "strata.counts"
+REASONS_PROPERTY = "strata.reasons"
+ABSENT_PROPERTY = "strata.absent"
+
+Fence = Callable[[], None]
+"""Raises if this run may no longer write."""
+
+
+class Moved(Exception):
+    """The table has changed since the write was computed; nothing was published."""
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A version of the table's history and the properties its commit carries."""
+
+    snapshot: str
+    summary: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A write that no reader sees. `version` is the table's version once it is published."""
+
+    version: str
+
+
+@dataclass(frozen=True)
+class ColumnSpec:
+    """A column as it is stored. `type` is Spark's simple string."""
+
+    name: str
+    type: str
+    doc: str = ""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A table as it is declared: its name is `catalog.database.table`, its rows are told apart by `keys`."""
+
+    name: str
+    location: str
+    doc: str
+    keys: tuple[str, ...]
+    columns: tuple[ColumnSpec, ...]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What brings a table to its declaration.
+
+    `added` are columns the table lacks, each with the column it follows (None: it is the first); `widened` are columns
+    with the type they get; `properties` are those that differ. Of a table that does not exist only these count.
+    """
+
+    added: tuple[tuple[ColumnSpec, str | None], ...] = ()
+    widened: tuple[ColumnSpec, ...] = ()
+    properties: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Merge:
+    """How rows are written over those of the same key.
+
+    `inserts` says that some keys are new; `predicate` is SQL on the stored row `t` of each, None if nothing is known.
+    `removal` is a column of the rows, not of the table: true where the stored row goes; None if none does.
+    """
+
+    keys: Sequence[str]
+    inserts: bool
+    predicate: str | None
+    removal: str | None
+
+
+class StoredTable(Protocol):
+    """A table that exists, as it was when it was loaded."""
+
+    name: str
+
+    @property
+    def main(self) -> str | None:
+        """The version readers see, None while nothing was ever written."""
+
+    @property
+    def content(self) -> str | None:
+        """The newest version whose commit changed rows; compaction changes none. None if there is none."""
+
+    @property
+    def properties(self) -> dict[str, str]: ...
+
+    @property
+    def size(self) -> int:
+        """Bytes of the version readers see, about."""
+
+    def columns(self) -> dict[str, str]:
+        """Column names and types (Spark's simple strings), in order."""
+
+    def read(self, version: str) -> DataFrame: ...
+
+    def published(self, batch: str) -> Commit | None:
+        """The newest commit of this batch in the table's history, as far back as that is kept."""
+
+    def append(self, rows: DataFrame, tag: str, properties: dict[str, str]) -> Staged:
+        """Stages rows whose keys the table does not hold. Its commit carries the properties."""
+
+    def merge(self, rows: DataFrame, how: Merge, tag: str, properties: dict[str, str]) -> Staged:
+        """Stages rows of unlike keys: each replaces the row of its key, or is new."""
+
+    def publish(
+        self,
+        staged: Staged | None,
+        expected: str | None,
+        properties: dict[str, str] | None = None,
+        guard: dict[str, str | None] | None = None,
+    ) -> None:
+        """Makes the staged write the table and sets table properties, in one commit; None changes no row.
+
+        Raises Moved unless the table is still at `expected` and the properties named in `guard` have those values.
+        """
+
+
+class Store(Protocol):
+    """The place of one dataset's table, whether the table exists yet or not."""
+
+    layout: Layout
+
+    def load(self) -> StoredTable | None:
+        """The table as it is now, None if it does not exist."""
+
+    def bring_up_to_date(self, table: StoredTable | None, change: Change, fence: Fence) -> StoredTable:
+        """Makes the table, or changes it as told: steps of their own, before any row is written.
+
+        `table` is what `change` was computed against. The answer is at the version to publish against. `fence` is
+        called right before each write. Raises Moved if another writer has come in between.
+        """
+
+    def compact(self, fence: Fence) -> bool:
+        """Rewrites what slows readers down, if it is worth it; tells whether it was. No row changes.
+
+        Another writer's commit in between ends it without harm: what is left is done when it is due again.
+        """
