@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3assets"
@@ -70,6 +71,18 @@ func (m *Manifest) Hashes() bool {
 		}
 	}
 	return false
+}
+
+// TableFormats lists the formats of the cleaned tables besides Iceberg, each once.
+func (m *Manifest) TableFormats() []dataset.TableFormat {
+	var found []dataset.TableFormat
+	for _, d := range m.manifest.Datasets {
+		if d.TableFormat != dataset.Iceberg && !slices.Contains(found, d.TableFormat) {
+			found = append(found, d.TableFormat)
+		}
+	}
+	slices.Sort(found)
+	return found
 }
 
 // Environment holds the variables by which a Lambda finds the manifest.

@@ -51,7 +51,7 @@ func NewManifest(lake string, specs []Spec, landing []Landing, models []Model) (
 func (s Spec) entry(lake string) Entry {
 	e := Entry{
 		ID: s.ID(), Domain: s.Domain, Name: s.Name, Owner: s.Owner, Doc: s.Doc,
-		Load: s.Load, Keys: slices.Clone(s.Keys), UniqueKey: len(s.Rules) > 0,
+		Load: s.Load, Keys: slices.Clone(s.Keys), UniqueKey: len(s.Rules) > 0, TableFormat: s.TableFormat,
 		CleanedDatabase: CleanedDatabase(lake, s.Domain), QuarantineDatabase: QuarantineDatabase(lake, s.Domain),
 	}
 	e.Gate.MinRows = s.Gate.MinRows

@@ -38,6 +38,36 @@ func (l *Load) UnmarshalText(b []byte) error {
 	return parseName("load", loadNames, string(b), (*int)(l))
 }
 
+// TableFormat is how a cleaned table lies in its bucket. All formats keep the same promises; they differ in who can read
+// them, and in what a batch and a read cost.
+type TableFormat int
+
+const (
+	// Iceberg keeps the rows a batch changes in files of their own until a compaction (merge-on-read), so that a batch
+	// costs little. Athena, Redshift, EMR, Glue and most other engines read it.
+	Iceberg TableFormat = iota
+	// Delta writes every file anew in which a batch changes a row (copy-on-write), so that reads cost least. It is for
+	// lakes that share tables with Databricks or other readers of Delta Lake. Athena shows its timestamps to the
+	// millisecond.
+	Delta
+	// Hudi is not built yet: Validate refuses it.
+	Hudi
+)
+
+var tableFormatNames = []string{"iceberg", "delta", "hudi"}
+
+func (f TableFormat) String() string { return nameOf(tableFormatNames, int(f)) }
+
+// MarshalText renders the table format as the manifest names it.
+func (f TableFormat) MarshalText() ([]byte, error) {
+	return textOf("table format", tableFormatNames, int(f))
+}
+
+// UnmarshalText reads the manifest's name of a table format.
+func (f *TableFormat) UnmarshalText(b []byte) error {
+	return parseName("table format", tableFormatNames, string(b), (*int)(f))
+}
+
 // Class says who may see a column.
 type Class int
 

@@ -16,21 +16,22 @@ type Manifest struct {
 
 // Entry is a dataset as the manifest states it: every default filled in.
 type Entry struct {
-	ID                 string     `json:"id"`
-	Domain             string     `json:"domain"`
-	Name               string     `json:"name"`
-	Owner              string     `json:"owner"`
-	Doc                string     `json:"doc"`
-	Load               Load       `json:"load"`
-	Keys               []string   `json:"keys"`
-	Sequence           *string    `json:"sequence"`
-	Format             FileFormat `json:"format"`
-	Columns            []Column   `json:"columns"`
-	UniqueKey          bool       `json:"unique_key"`
-	Gate               Gate       `json:"gate"`
-	CleanedDatabase    string     `json:"cleaned_database"`
-	QuarantineDatabase string     `json:"quarantine_database"`
-	FreshnessSeconds   *int64     `json:"freshness_seconds"`
+	ID                 string      `json:"id"`
+	Domain             string      `json:"domain"`
+	Name               string      `json:"name"`
+	Owner              string      `json:"owner"`
+	Doc                string      `json:"doc"`
+	Load               Load        `json:"load"`
+	Keys               []string    `json:"keys"`
+	Sequence           *string     `json:"sequence"`
+	Format             FileFormat  `json:"format"`
+	Columns            []Column    `json:"columns"`
+	UniqueKey          bool        `json:"unique_key"`
+	Gate               Gate        `json:"gate"`
+	TableFormat        TableFormat `json:"table_format"`
+	CleanedDatabase    string      `json:"cleaned_database"`
+	QuarantineDatabase string      `json:"quarantine_database"`
+	FreshnessSeconds   *int64      `json:"freshness_seconds"`
 	// Delivery orders the deliveries of a snapshot; nil, and absent, for every other load.
 	Delivery *Delivery `json:"delivery,omitempty"`
 }

@@ -55,7 +55,7 @@ func everything(tb testing.TB) ([]dataset.Spec, []dataset.Landing, []dataset.Mod
 		Columns: []dataset.Column{{Name: "id", Type: dataset.String}, {Name: "payload", Type: dataset.String}},
 	}
 	taps := dataset.Spec{
-		Domain: "lab", Name: "taps", Keys: []string{"id"}, Format: dataset.JSON{RouteBy: "dataset"},
+		Domain: "lab", Name: "taps", Keys: []string{"id"}, Format: dataset.JSON{RouteBy: "dataset"}, TableFormat: dataset.Delta,
 		Columns: []dataset.Column{{Name: "id", Type: dataset.String}},
 	}
 	rates := dataset.Spec{
@@ -213,6 +213,7 @@ func TestParseManifestIsStrict(t *testing.T) {
 		"spaces":         {`"lake":`, `"lake": `, "not as the library writes it"},
 		"load":           {`"load":"upsert"`, `"load":"merge"`, `load: got "merge"; allowed: append`},
 		"generation":     {`"source":"Erp","generation":1`, `"source":"Erp"`, "not as the library writes it"},
+		"table format":   {`"table_format":"delta"`, `"table_format":"orc"`, `table format: got "orc"; allowed: iceberg, delta`},
 		"class":          {`"class":"public"`, `"class":"secret"`, "class: got"},
 		"rule kind":      {`"kind":"set"`, `"kind":"enum"`, `got kind "enum"`},
 		"rule member":    {`"kind":"set"`, `"kind":"set","min":"1"`, `unknown field "min"`},

@@ -39,6 +39,10 @@ type Spec struct {
 	// Deliveries says which of two deliveries is later. For Snapshot only.
 	// Default: the one that S3 stored later.
 	Deliveries Deliveries
+	// TableFormat is the format of the cleaned table. It cannot change once the table exists: a batch then fails with
+	// code schema. Quarantine and curated tables are always Iceberg.
+	// Default: Iceberg.
+	TableFormat TableFormat
 	// Gate blocks a batch that looks wrong before it reaches the table.
 	// Default: no batch is blocked, but for a snapshot that would delete more than half of the rows.
 	Gate Gate

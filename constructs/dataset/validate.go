@@ -58,6 +58,7 @@ func (s Spec) Validate() error {
 	s.checkRules(&l)
 	s.checkFormat(&l)
 	s.checkDeliveries(&l)
+	s.checkTableFormat(&l)
 	s.Gate.check(&l)
 	if f := s.Freshness; f != 0 && (f < minFreshness || f%time.Second != 0) {
 		l.Add("Freshness", "is not a duration the lake can watch", f, "zero (no promise), or whole seconds from one minute on")
@@ -74,6 +75,16 @@ func (s Spec) checkLoad(l *check.List) {
 		l.Add("Load", "is not built yet", s.Load, builtLoads)
 	default:
 		l.Add("Load", "is no load kind", s.Load, builtLoads)
+	}
+}
+
+func (s Spec) checkTableFormat(l *check.List) {
+	switch s.TableFormat {
+	case Iceberg, Delta:
+	case Hudi:
+		l.Add("TableFormat", "is not built yet", s.TableFormat, "Iceberg, Delta")
+	default:
+		l.Add("TableFormat", "is no table format", s.TableFormat, "Iceberg, Delta")
 	}
 }
 

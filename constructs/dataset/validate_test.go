@@ -20,6 +20,7 @@ func TestValidDeclarations(t *testing.T) {
 		"cdc before its source": replicated(),
 		"cdc as completed":      func() dataset.Spec { s := replicated(); s.Format = dataset.DMS{}; return s }(),
 		"json":                  func() dataset.Spec { s := orders(); s.Format = dataset.JSON{}; return s }(),
+		"delta":                 func() dataset.Spec { s := orders(); s.TableFormat = dataset.Delta; return s }(),
 		"pipe":                  func() dataset.Spec { s := orders(); s.Format = dataset.CSV{NoHeader: true, Delimiter: "|"}; return s }(),
 	} {
 		if err := spec.Validate(); err != nil {
@@ -57,6 +58,8 @@ func TestSpecIsRejected(t *testing.T) {
 		}, []string{"Columns[1].Name: is the name of a change column", "Columns[2].Name: is the name of a change column"}},
 		"changes":       {func(s *dataset.Spec) { s.Format = dataset.DMS{} }, []string{"Format: holds changes of a database"}},
 		"files":         {func(s *dataset.Spec) { s.Load = dataset.Files }, []string{"Load: is not built yet"}},
+		"hudi":          {func(s *dataset.Spec) { s.TableFormat = dataset.Hudi }, []string{"TableFormat: is not built yet"}},
+		"unknown table": {func(s *dataset.Spec) { s.TableFormat = 99 }, []string{"TableFormat: is no table format"}},
 		"unknown load":  {func(s *dataset.Spec) { s.Load = 99 }, []string{"Load: is no load kind"}},
 		"unknown key":   {func(s *dataset.Spec) { s.Keys = []string{"nope"} }, []string{"Keys[0]: is no declared column"}},
 		"key twice":     {func(s *dataset.Spec) { s.Keys = []string{"o_orderkey", "o_orderkey"} }, []string{"Keys[1]: is listed twice"}},

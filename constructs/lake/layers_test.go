@@ -15,6 +15,7 @@ import (
 	"github.com/strata-cdk/strata/constructs/dataset"
 	"github.com/strata-cdk/strata/constructs/ingestion"
 	"github.com/strata-cdk/strata/constructs/internal/cdktest"
+	"github.com/strata-cdk/strata/constructs/lake"
 	"github.com/strata-cdk/strata/constructs/processing"
 	"github.com/strata-cdk/strata/constructs/storage"
 )
@@ -86,11 +87,51 @@ func TestSparkJobAlone(t *testing.T) {
 	}
 }
 
+// The jobs of a lake bring Delta Lake if one of its tables is in it, and only then.
+func TestSparkJobWithDelta(t *testing.T) {
+	tpl := sparkJob(t, func(p *processing.SparkJobProps) {
+		p.TableFormats = []dataset.TableFormat{dataset.Delta, dataset.Iceberg, dataset.Delta}
+	})
+	arguments := tpl.One(t, "AWS::Glue::Job").Properties()["DefaultArguments"].(map[string]any)
+	if got := arguments["--datalake-formats"]; got != "iceberg,delta" {
+		t.Errorf("--datalake-formats is %v", got)
+	}
+	conf := arguments["--conf"].(string)
+	for _, setting := range []string{
+		"spark.sql.extensions=io.delta.sql.DeltaSparkSessionExtension,org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions --conf ",
+		" --conf spark.sql.catalog.spark_catalog=org.apache.spark.sql.delta.catalog.DeltaCatalog",
+	} {
+		if !strings.Contains(conf, setting) {
+			t.Errorf("want %q in --conf %q", setting, conf)
+		}
+	}
+}
+
+// Only the jobs of a lake with a Delta table may ask for what is not there, which takes the listing of the zone.
+func TestDeltaTablesAreLookedFor(t *testing.T) {
+	const statement = `"Condition":{"Null":{"s3:prefix":"true"}}`
+	for format, want := range map[dataset.TableFormat]bool{dataset.Iceberg: false, dataset.Delta: true} {
+		tpl := synth(t, with(func(p *lake.Props) {
+			orders := spec("sales", "orders")
+			orders.TableFormat = format
+			p.Models = files("sales/totals.sql", totals)
+			p.Sources = lake.Sources{"Files": ingestion.FileDrop{Datasets: []dataset.Spec{orders}}}
+		}))
+		for _, job := range []string{"Refine", "Publish"} {
+			policy := cdktest.JSON(tpl.Named(t, "AWS::IAM::Policy", "LakePipeline"+job).Body)
+			if got := strings.Contains(policy, statement); got != want {
+				t.Errorf("%s of a lake in %s: may list: %v, want %v", job, format, got, want)
+			}
+		}
+	}
+}
+
 func TestSparkJobEveryPropCounts(t *testing.T) {
 	base := cdktest.JSON(sparkJob(t, nil))
 	for name, change := range map[string]func(*processing.SparkJobProps){
 		"Arguments":         func(p *processing.SparkJobProps) { p.Arguments = map[string]string{"run_uri": "x"} },
 		"Libraries":         func(p *processing.SparkJobProps) { p.Libraries = []awss3assets.Asset{p.Script} },
+		"TableFormats":      func(p *processing.SparkJobProps) { p.TableFormats = []dataset.TableFormat{dataset.Delta} },
 		"Workers":           func(p *processing.SparkJobProps) { p.Workers = 9 },
 		"MaxConcurrentRuns": func(p *processing.SparkJobProps) { p.MaxConcurrentRuns = 9 },
 		"Timeout":           func(p *processing.SparkJobProps) { p.Timeout = time.Hour },
@@ -117,9 +158,9 @@ func TestSparkJobEveryPropCounts(t *testing.T) {
 func TestSparkJobRejections(t *testing.T) {
 	stack := cdktest.NewStack(t)
 	bad := &processing.SparkJobProps{Libraries: []awss3assets.Asset{nil}, Arguments: map[string]string{"--x": "y"},
-		Workers: 1, MaxConcurrentRuns: -1, Timeout: time.Second, LogRetention: time.Hour}
+		TableFormats: []dataset.TableFormat{dataset.Hudi}, Workers: 1, MaxConcurrentRuns: -1, Timeout: time.Second, LogRetention: time.Hour}
 	err := cdktest.Rejected(t, func() { processing.NewSparkJob(stack, "Job", bad) })
-	for _, path := range []string{"Script", "Libraries[0]", `Arguments["--x"]`, "Workers", "MaxConcurrentRuns", "Timeout", "LogRetention"} {
+	for _, path := range []string{"Script", "Libraries[0]", `Arguments["--x"]`, "TableFormats[0]", "Workers", "MaxConcurrentRuns", "Timeout", "LogRetention"} {
 		if !strings.Contains(err.Error(), "\n  "+path+": ") {
 			t.Errorf("%s is not refused: %v", path, err)
 		}

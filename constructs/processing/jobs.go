@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3assets"
 
 	"github.com/strata-cdk/strata/constructs/catalog"
+	"github.com/strata-cdk/strata/constructs/dataset"
 	"github.com/strata-cdk/strata/constructs/internal/asset"
 	"github.com/strata-cdk/strata/constructs/storage"
 )
@@ -40,6 +41,7 @@ func (p *Pipeline) newJobs() {
 	c.Raw.GrantReadVersions(p.refine.Role())
 	c.Artifacts.GrantPut(p.refine.Role(), storage.Batches)
 	catalog.GrantReadWrite(p.refine.Role(), slices.Concat(c.Cleaned, c.Quarantine)...)
+	p.grantFind(p.refine)
 	if c.HashSecret != nil {
 		c.HashSecret.GrantRead(p.refine.Role())
 	}
@@ -50,7 +52,16 @@ func (p *Pipeline) newJobs() {
 		argCuratedBucket: c.Curated[0].Zone().BucketName(),
 	})
 	catalog.GrantRead(p.publish.Role(), c.Cleaned...)
+	p.grantFind(p.publish)
 	catalog.GrantReadWrite(p.publish.Role(), c.Curated...)
+}
+
+// grantFind lets a job ask for files of the cleaned tables that may not be there, as the library of Delta Lake does; that
+// of Iceberg never asks.
+func (p *Pipeline) grantFind(job *SparkJob) {
+	if slices.Contains(p.props.Manifest.TableFormats(), dataset.Delta) {
+		p.props.Cleaned[0].Zone().GrantFind(job.Role())
+	}
 }
 
 // newJob makes a job with what both need: the arguments that say where the lake is, and the right to read lists and
@@ -64,7 +75,8 @@ func (p *Pipeline) newJob(id, script string, library awss3assets.Asset, further 
 	maps.Copy(arguments, further)
 	job := NewSparkJob(p, id, &SparkJobProps{
 		Script: asset.JobScript(p, id+"Script", script), Libraries: []awss3assets.Asset{library}, Arguments: arguments,
-		Key: c.Key, Workers: c.Workers, MaxConcurrentRuns: c.MaxConcurrentRuns, Timeout: c.JobTimeout,
+		TableFormats: c.Manifest.TableFormats(),
+		Key:          c.Key, Workers: c.Workers, MaxConcurrentRuns: c.MaxConcurrentRuns, Timeout: c.JobTimeout,
 		LogRetention: c.LogRetention, AllowDeletion: c.AllowDeletion,
 		Configure: func(props *awsglue.CfnJobProps) {
 			if c.ConfigureJob != nil {

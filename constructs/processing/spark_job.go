@@ -16,6 +16,7 @@ import (
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
+	"github.com/strata-cdk/strata/constructs/dataset"
 	"github.com/strata-cdk/strata/constructs/internal/check"
 	"github.com/strata-cdk/strata/constructs/security"
 )
@@ -31,6 +32,9 @@ type SparkJobProps struct {
 	// underscores, so that none meets an argument of Glue's own.
 	// Default: none.
 	Arguments map[string]string
+	// TableFormats are the table formats the script reads or writes besides Iceberg. Glue brings the library of each.
+	// Default: Iceberg alone.
+	TableFormats []dataset.TableFormat
 	// Key encrypts the logs. A key that is brought must admit security.LogGroups.
 	// Default: a new key.
 	Key awskms.IKey
@@ -75,6 +79,11 @@ func (p *SparkJobProps) Validate() error {
 	for _, name := range slices.Sorted(maps.Keys(p.Arguments)) {
 		if !argumentForm.MatchString(name) {
 			l.Add(check.Key("Arguments", name), "is no name of an argument", name, argumentForm.String())
+		}
+	}
+	for i, format := range p.TableFormats {
+		if format != dataset.Iceberg && format != dataset.Delta {
+			l.Add(check.Index("TableFormats", i), "is no table format a job can take", format, "Iceberg, Delta")
 		}
 	}
 	number(&l, "Workers", int64(p.Workers), 2, 299)
@@ -150,9 +159,9 @@ func (j *SparkJob) settle(
 	}
 	maps.Copy(arguments, given)
 	maps.Copy(arguments, map[string]any{
-		"--conf":                   sparkConf(),
+		"--conf":                   sparkConf(p.TableFormats),
 		"--custom-logGroup-prefix": logPrefix,
-		"--datalake-formats":       "iceberg",
+		"--datalake-formats":       strings.Join(lakeFormats(p.TableFormats), ","),
 		"--job-bookmark-option":    "job-bookmark-disable",
 	})
 	if len(p.Libraries) > 0 {
@@ -168,16 +177,33 @@ func (j *SparkJob) settle(
 	job.DefaultArguments = arguments
 }
 
+// lakeFormats names the formats as Glue does, Iceberg first, each once.
+func lakeFormats(formats []dataset.TableFormat) []string {
+	names := []string{dataset.Iceberg.String()}
+	for _, format := range formats {
+		if !slices.Contains(names, format.String()) {
+			names = append(names, format.String())
+		}
+	}
+	return names
+}
+
 // sparkConf joins the settings the way Glue wants them: it takes one --conf argument, whose value holds the rest.
-func sparkConf() string {
+func sparkConf(formats []dataset.TableFormat) string {
 	const catalog = "spark.sql.catalog." + Catalog
-	return strings.Join([]string{
-		"spark.sql.extensions=org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
+	extensions := "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions"
+	settings := []string{
 		catalog + "=org.apache.iceberg.spark.SparkCatalog",
 		catalog + ".catalog-impl=org.apache.iceberg.aws.glue.GlueCatalog",
 		catalog + ".io-impl=org.apache.iceberg.aws.s3.S3FileIO",
 		"spark.sql.session.timeZone=UTC",
-	}, " --conf ")
+	}
+	if slices.Contains(formats, dataset.Delta) {
+		// The last one's parser is asked first, and Iceberg's compaction takes no other than its own.
+		extensions = "io.delta.sql.DeltaSparkSessionExtension," + extensions
+		settings = append(settings, "spark.sql.catalog.spark_catalog=org.apache.spark.sql.delta.catalog.DeltaCatalog")
+	}
+	return strings.Join(append([]string{"spark.sql.extensions=" + extensions}, settings...), " --conf ")
 }
 
 // Catalog is the name by which Spark knows the Glue Data Catalog.

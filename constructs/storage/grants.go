@@ -56,6 +56,14 @@ func (z *Zone) GrantReadWrite(grantee awsiam.IGrantable, prefixes ...string) aws
 	return z.grant(grantee, readWrite, prefixes)
 }
 
+// GrantFind lets grantee learn that an object does not exist. S3 answers a request for such an object with 404 only to
+// who may list the bucket, else with 403, and a request that names a key has no prefix that a grant below a prefix could
+// be matched with. So it lets grantee list the bucket's keys as well, but read no object.
+func (z *Zone) GrantFind(grantee awsiam.IGrantable) awsiam.Grant {
+	return z.statement(grantee, []string{"s3:ListBucket"}, []string{z.BucketArn()},
+		&map[string]*map[string]any{"Null": {"s3:prefix": "true"}})
+}
+
 func (z *Zone) grant(grantee awsiam.IGrantable, a access, prefixes []string) awsiam.Grant {
 	prefixes = sortedPrefixes(prefixes)
 	paths := make([]string, len(prefixes))

@@ -126,6 +126,7 @@ func TestGrants(t *testing.T) {
 	zone.GrantPut(role(stack, "Put"), "sales/")
 	zone.GrantReadWrite(role(stack, "Both"), "sales/")
 	zone.GrantRead(role(stack, "Whole"))
+	zone.GrantFind(role(stack, "Find"))
 	imported.GrantReadWrite(role(stack, "Guest"), "sales/")
 	template := cdktest.Synth(t, stack)
 	bucket := "${" + template.Named(t, "AWS::S3::Bucket", "CleanedBucket").ID + ".Arn}"
@@ -160,6 +161,9 @@ func TestGrants(t *testing.T) {
 			"Allow kms:Decrypt on " + key,
 			"Allow s3:GetObject on " + bucket + "/*",
 			"Allow s3:ListBucket on " + bucket,
+		},
+		"Find": {
+			"Allow s3:ListBucket on " + bucket + " if s3:prefix Null true",
 		},
 		"Guest": {
 			"Allow kms:Decrypt kms:GenerateDataKey on " + otherKey,

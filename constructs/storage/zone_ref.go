@@ -34,6 +34,8 @@ type ZoneRef interface {
 	GrantPut(grantee awsiam.IGrantable, prefixes ...string) awsiam.Grant
 	// GrantReadWrite is GrantRead and GrantWrite.
 	GrantReadWrite(grantee awsiam.IGrantable, prefixes ...string) awsiam.Grant
+	// GrantFind lets grantee learn that an object does not exist, and list the keys of the bucket.
+	GrantFind(grantee awsiam.IGrantable) awsiam.Grant
 }
 
 // Source is something that lands objects in the raw zone: a plain value, so that every problem of a lake is found before

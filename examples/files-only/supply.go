@@ -44,7 +44,8 @@ var supplier = dataset.Spec{
 var partSupplier = dataset.Spec{
 	Domain: "supply", Name: "partsupp", Owner: "purchasing", Doc: "One row per part and supplier: stock and cost.",
 	Load: dataset.Upsert, Keys: []string{"ps_partkey", "ps_suppkey"}, Sequence: "change_seq",
-	Format: dataset.Parquet{},
+	Format:      dataset.Parquet{},
+	TableFormat: dataset.Delta, // for whoever reads it with Databricks
 	Columns: []dataset.Column{
 		{Name: "ps_partkey", Type: dataset.Bigint},
 		{Name: "ps_suppkey", Type: dataset.Bigint},

@@ -62,6 +62,10 @@ class Table:
         self._java.refresh()
 
     @property
+    def reference(self) -> str:
+        return self.name
+
+    @property
     def main(self) -> str | None:
         """The current snapshot, None while the table has none."""
         snapshot = self._java.currentSnapshot()

@@ -17,6 +17,14 @@ _SETTINGS = {
     # Dates before 1582 are taken as they are written, whatever wrote them.
     "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
     "spark.sql.parquet.int96RebaseModeInRead": "CORRECTED",
+    # So are they written, as microseconds: in Delta tables, since Iceberg has a writer of its own.
+    "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
+    "spark.sql.parquet.int96RebaseModeInWrite": "CORRECTED",
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    # Delta works a table's log out in as many tasks, for which its default of 50 is too many but for huge tables.
+    "spark.databricks.delta.snapshotPartitions": "4",
+    # It would enter them into the log unconditionally; only `DeltaLog.put` writes entries.
+    "spark.databricks.delta.vacuum.logging.enabled": "false",
 }
 
 _BYTES_PER_PARTITION = 32 << 20

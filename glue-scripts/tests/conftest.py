@@ -8,6 +8,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,12 +31,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def aws() -> Iterator[str]:
-    """Address of a moto server whose Glue honours the version a table update expects, as the service does."""
+    """Address of a moto server that honours the version a table update expects, and puts under a condition in turn."""
     import logging
 
     from moto.core.exceptions import JsonRESTError
     from moto.core.responses import EmptyResult
     from moto.glue.responses import GlueResponse
+    from moto.s3.responses import S3Response
     from moto.server import ThreadedMotoServer
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -62,14 +64,19 @@ def aws() -> Iterator[str]:
             self.glue_backend.update_table(asked["DatabaseName"], asked["TableInput"]["Name"], asked["TableInput"])
         return EmptyResult()
 
+    def put_object(self: S3Response) -> Any:
+        with lock:
+            return put(self)
+
     original, GlueResponse.update_table = GlueResponse.update_table, update_table
+    put, S3Response.put_object = S3Response.put_object, put_object
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     os.environ["AWS_ENDPOINT_URL"] = f"http://{host}:{port}"
     yield os.environ["AWS_ENDPOINT_URL"]
     server.stop()
-    GlueResponse.update_table = original
+    GlueResponse.update_table, S3Response.put_object = original, put
 
 
 @pytest.fixture(scope="session")
@@ -91,10 +98,11 @@ def spark(aws: str) -> Iterator:
         "spark.local.dir": scratch.name,
         "spark.sql.warehouse.dir": f"{scratch.name}/warehouse",
         "spark.jars": ",".join(str(p) for p in sorted((ROOT / ".cache/jars").glob("*.jar"))),
-        "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions,"
-        "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension,"
+        "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
         "spark.driver.extraJavaOptions": "-Daws.accessKeyId=testing -Daws.secretAccessKey=testing"
         f" -Daws.region=eu-west-1 -XX:+UseSerialGC -Dderby.system.home={scratch.name}",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         CATALOG: "org.apache.iceberg.spark.SparkCatalog",
         f"{CATALOG}.catalog-impl": "org.apache.iceberg.aws.glue.GlueCatalog",
         f"{CATALOG}.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from formats import every_format
+from formats import every_format, soak_format
 from lake import Lake
 from lakejobs.errors import JobFailed
 from lakejobs.refine.job import refine
@@ -66,7 +66,7 @@ def test_the_late_commit_of_a_dead_run_is_refused(lake: Lake, monkeypatch: pytes
     assert state(lake) == {1: (1, 4, "z"), 2: (1, 5, "-"), 3: (1, 6, "c")}
 
 
-@every_format
+@soak_format
 def test_a_late_commit_after_a_load_without_rows_is_refused(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     """Such a load changes no row, so that main alone would not tell that it came in between."""
     lake.declare(PARTS)

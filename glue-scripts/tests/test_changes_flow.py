@@ -67,7 +67,7 @@ def test_a_stream_of_changes(lake: Lake) -> None:
     assert state(lake) == wanted
 
 
-@every_format
+@soak_format
 def test_the_current_view(lake: Lake) -> None:
     """Made with the table, brought up to date with its declaration, and otherwise left alone."""
     declared = lake.declare(PARTS)
@@ -111,7 +111,7 @@ def test_the_current_view(lake: Lake) -> None:
     assert definition["columns"][-1] == {"name": "size", "type": "integer"}
 
 
-@every_format
+@soak_format
 def test_a_reload(lake: Lake) -> None:
     """Rows a reload no longer has go, in its one commit; a refused row stays; what is older is stale for good."""
     lake.declare(PARTS)

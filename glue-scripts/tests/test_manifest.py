@@ -74,7 +74,7 @@ def paths(value: Any, at: tuple = ()) -> list[tuple]:
     return found + [at + (key,) for key in value] if isinstance(value, dict) else found
 
 
-LATER = {"route_by": None}
+LATER = {"route_by": None, "table_format": "iceberg"}
 """Fields that manifests of before do not have, and what their absence means."""
 
 
@@ -123,6 +123,7 @@ def test_every_missing_field_is_refused() -> None:
         (("datasets", 6, "load"), "append", "is dms_parquet with load append"),
         (("datasets", 0, "format", "route_by"), 1, "str is needed"),
         (("datasets", 1, "format", "route_by"), "d", "is 'd' of csv; only json has one"),
+        (("datasets", 0, "table_format"), "hudi", "allowed: iceberg, delta"),
         (("landing", 0, "generation"), 1, "others have none"),
         (("landing", 1, "generation"), None, "cdc datasets need one"),
         (("datasets", 0, "gate", "min_rows"), "3", "int is needed"),

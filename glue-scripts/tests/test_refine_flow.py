@@ -81,7 +81,7 @@ def test_upsert_over_batches_and_twice_is_once(lake: Lake) -> None:
     assert lake.rows(table, "id", "seq", "name") == wanted
 
 
-@every_format
+@soak_format
 def test_append_over_files(lake: Lake) -> None:
     lake.declare(EVENTS)
     record = lake.apply("sales.events", "id,what\na,1\nb,1\nb,1\n", "id,what\nb,2\nb,2\nc,1\n")
@@ -219,7 +219,7 @@ def test_hashed_keys_and_a_rotated_secret(lake: Lake) -> None:
     assert "without hash_secret" in missing["reason"]
 
 
-@every_format
+@soak_format
 def test_a_batch_committed_by_a_dead_run_is_completed(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     lake.declare(ORDERS)
     item = lake.freeze("sales.orders", [lake.land("in/a.csv", HEADER + "1,1,a,1\n1,1,a,1\nx,1,,\n")])
@@ -242,7 +242,7 @@ def test_a_batch_committed_by_a_dead_run_is_completed(lake: Lake, monkeypatch: p
     assert lake.snapshots(lake.cleaned("sales.orders")) == [snapshot]
 
 
-@every_format
+@soak_format
 @pytest.mark.parametrize("body", ["9,1,new,1\n", "1,2,changed,1\n9,1,new,1\n"], ids=["append", "merge"])
 def test_the_late_commit_of_a_dead_run_is_refused(lake: Lake, monkeypatch: pytest.MonkeyPatch, body: str) -> None:
     """A run sleeps right before its commit; another takes the lease over and finishes; the sleeper wakes up."""

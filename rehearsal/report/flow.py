@@ -37,7 +37,7 @@ def picture(report: dict[str, Any]) -> str:
     boxes = [
         _box(COLUMNS[0], middle, "Raw zone", f"{objects['seen']:,} object versions", "raw"),
         _box(COLUMNS[1], middle, "Refine", f"{total['read']:,} rows read", "work"),
-        _box(COLUMNS[2], middle, "Cleaned", f"{len(datasets)} Iceberg tables", "good"),
+        _box(COLUMNS[2], middle, "Cleaned", f"{len(datasets)} tables", "good"),
         _box(COLUMNS[3], middle, "Curated", f"{len(models)} models", "good"),
         _box(COLUMNS[4], middle, "Athena", f"{equal} of {len(queries)} queries equal", "good"),
     ]

@@ -7,9 +7,12 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
+import duckdb
+import pyarrow as pa
 from boto3.dynamodb.types import TypeDeserializer
 from pyiceberg.catalog import Catalog, load_catalog
 
+from rehearsal.cloud.athena import delta
 from rehearsal.data.declared import Dataset, read_manifest
 
 ROLES = {
@@ -149,39 +152,66 @@ class Lake:
         )
 
     def tables(self) -> list[tuple[str, str]]:
-        """(database, table) of every Iceberg table in the lake's databases."""
+        """(database, table) of every Iceberg and Delta table in the lake's databases."""
         glue = self.cloud.client("glue")
         found = []
         for page in glue.get_paginator("get_databases").paginate():
             for database in (d["Name"] for d in page["DatabaseList"] if d["Name"].startswith(self.name + "_")):
                 for tables in glue.get_paginator("get_tables").paginate(DatabaseName=database):
-                    found += [(database, t["Name"]) for t in tables["TableList"] if _iceberg(t)]
+                    found += [(database, t["Name"]) for t in tables["TableList"] if _iceberg(t) or delta.is_delta(t)]
         return sorted(found)
 
     def snapshots(self) -> dict[str, list[int]]:
-        """Snapshot ids of every Iceberg table, by `database.table`."""
-        catalog = self.catalog()
-        return {f"{d}.{t}": [s.snapshot_id for s in catalog.load_table((d, t)).snapshots()] for d, t in self.tables()}
+        """Snapshot ids, or versions of Delta, of every table, by `database.table`."""
+        return {f"{d}.{t}": self._versions(d, t) for d, t in self.tables()}
 
     def rows(self, database: str, table: str, columns: list[str] | None = None) -> list[dict[str, Any]]:
         """Every row of a table; an empty list when the table does not exist."""
-        catalog = self.catalog()
-        if not catalog.table_exists((database, table)):
-            return []
-        fields = tuple(columns) if columns else ("*",)
-        return catalog.load_table((database, table)).scan(selected_fields=fields).to_arrow().to_pylist()
+        found = self._read(database, table, columns)
+        return found.to_pylist() if found is not None else []
 
     def count(self, database: str, table: str, where: str = "true") -> int:
         """Rows of a table; 0 when it does not exist."""
-        catalog = self.catalog()
-        known = catalog.table_exists((database, table))
-        return catalog.load_table((database, table)).scan(row_filter=where).count() if known else 0
+        found = self._read(database, table)
+        if found is None:
+            return 0
+        (number,) = duckdb.from_arrow(found).filter(where).count("*").fetchone()
+        return number
 
     def columns(self, database: str, table: str) -> list[str]:
         """Columns of a table; none when it does not exist."""
+        at = self._delta(database, table)
+        if at is not None:
+            return list(at.snapshot().columns)
         catalog = self.catalog()
         known = catalog.table_exists((database, table))
         return list(catalog.load_table((database, table)).schema().column_names) if known else []
+
+    def _delta(self, database: str, table: str) -> delta.Folder | None:
+        """The folder of a Delta table, None for any other and for none."""
+        glue = self.cloud.client("glue")
+        try:
+            entry = glue.get_table(DatabaseName=database, Name=table)["Table"]
+        except glue.exceptions.EntityNotFoundException:
+            return None
+        return delta.folder(entry, self.cloud.client("s3")) if delta.is_delta(entry) else None
+
+    def _versions(self, database: str, table: str) -> list[int]:
+        at = self._delta(database, table)
+        if at is not None:
+            return list(range(at.snapshot().version + 1))
+        return [s.snapshot_id for s in self.catalog().load_table((database, table)).snapshots()]
+
+    def _read(self, database: str, table: str, columns: list[str] | None = None) -> pa.Table | None:
+        at = self._delta(database, table)
+        if at is not None:
+            snapshot = at.snapshot()
+            return at.read(snapshot, tuple(columns or snapshot.columns))
+        catalog = self.catalog()
+        if not catalog.table_exists((database, table)):
+            return None
+        fields = tuple(columns) if columns else ("*",)
+        return catalog.load_table((database, table)).scan(selected_fields=fields).to_arrow()
 
     def secret(self) -> bytes | None:
         """The key of hashed columns; None when no column is hashed."""

@@ -15,6 +15,8 @@ CORE_JARS = (
     "iceberg-aws-bundle-1.10.0.jar",
     "hadoop-aws-3.3.4.jar",
     "aws-java-sdk-bundle-1.12.262.jar",
+    "delta-spark_2.12-3.3.2.jar",
+    "delta-storage-3.3.2.jar",
 )
 REPOSITORY = Path(__file__).resolve().parents[2]
 S3A_CREDENTIALS = "spark.hadoop.fs.s3a.aws.credentials.provider"

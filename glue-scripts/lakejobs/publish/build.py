@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyspark.sql import DataFrame, SparkSession
 
+from lakejobs.aws import Clients
 from lakejobs.events import log
 from lakejobs.iceberg import Table
 from lakejobs.ledger import Lease, Ledger, Output
@@ -14,7 +15,8 @@ from lakejobs.manifest import Manifest, Model
 from lakejobs.publish.models import Input, find_input, model_table, output_id, pinned, render
 from lakejobs.publish.verify import check_plan, check_text
 from lakejobs.replacement import Replacement
-from lakejobs.tables.interface import Moved
+from lakejobs.tables.interface import Moved, StoredTable
+from lakejobs.tables.stores import open_table
 
 OUTPUT_PROPERTY = "strata.output-id"
 
@@ -38,20 +40,27 @@ class Waiting(Exception):
 
 @dataclass(frozen=True)
 class Pin:
-    """What is read of an input: the snapshot, the one that made its rows what they are, and its columns.
+    """What is read of an input: the table as SQL refers to it, the snapshot, the one that made its rows, its columns.
 
-    The two differ after a compaction, which makes reading faster and nothing else.
+    The snapshots differ after a compaction, which makes reading faster and nothing else.
     """
 
+    table: str
     read: str
     content: str
     columns: tuple[str, ...]
 
 
-def _pin_of(table: Table | None) -> Pin | None:
+def _pin_of(table: StoredTable | None) -> Pin | None:
+    """None if there is no table, or nothing was ever written to it."""
     if table is None or table.main is None:
         return None
-    return Pin(table.main, table.content or table.main, tuple(table.read(table.main).columns))
+    content = table.content
+    return None if content is None else Pin(table.reference, table.main, content, tuple(table.read(table.main).columns))
+
+
+def _source(item: Input, pin: Pin) -> str:
+    return pinned(replace(item, table=pin.table), pin.read, pin.columns)
 
 
 class Builder:
@@ -63,6 +72,7 @@ class Builder:
     def __init__(
         self,
         spark: SparkSession,
+        clients: Clients,
         bucket: str,
         manifest: Manifest,
         ledger: Ledger,
@@ -70,6 +80,7 @@ class Builder:
         fence: Callable[[], None],
     ) -> None:
         self._spark = spark
+        self._clients = clients
         self._bucket = bucket
         self._manifest = manifest
         self._ledger = ledger
@@ -104,14 +115,14 @@ class Builder:
             log("model is up to date", model=model.id, output_id=identity)
             return
         check_text(self._spark, model)
-        frame = self._spark.sql(render(model, lambda name: pinned(inputs[name], pins[name].read, pins[name].columns)))
+        frame = self._spark.sql(render(model, lambda name: _source(inputs[name], pins[name])))
         check_plan(frame)
         self._replace(model, frame, identity)
         self._record(model, identity, snapshots)
 
     def _pin(self, item: Input) -> Pin | None:
         if item.id not in self._pins:
-            self._pins[item.id] = _pin_of(Table.load(self._spark, item.table))
+            self._pins[item.id] = _pin_of(open_table(self._spark, self._clients, item.table_format, item.table))
         return self._pins[item.id]
 
     def _up_to_date(self, model: Model, identity: str, snapshots: dict[str, str]) -> bool:

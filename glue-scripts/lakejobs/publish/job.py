@@ -48,7 +48,7 @@ def publish(
     lease = _take(ledger, run.name, sleep)
     try:
         with Heartbeat(ledger, [lease], arguments.lease_seconds) as heartbeat:
-            failed = _build_all(spark, arguments, manifest, ledger, lease, heartbeat)
+            failed = _build_all(spark, clients, arguments, manifest, ledger, lease, heartbeat)
     finally:
         ledger.release(lease)
     if failed:
@@ -70,6 +70,7 @@ def _take(ledger: Ledger, run: str, sleep: Callable[[float], None]) -> Lease:
 
 def _build_all(
     spark: SparkSession,
+    clients: Clients,
     arguments: PublishArguments,
     manifest: Manifest,
     ledger: Ledger,
@@ -80,7 +81,7 @@ def _build_all(
         heartbeat.check(lease)
         ledger.renew(lease)
 
-    builder = Builder(spark, arguments.curated_bucket, manifest, ledger, lease, fence)
+    builder = Builder(spark, clients, arguments.curated_bucket, manifest, ledger, lease, fence)
     failed: dict[str, str] = {}
     waiting: set[str] = set()
     for model in manifest.models:

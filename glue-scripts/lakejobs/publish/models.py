@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 
 from lakejobs.iceberg import CATALOG
-from lakejobs.manifest import Manifest, Model
+from lakejobs.manifest import ICEBERG, Manifest, Model
 from lakejobs.refine.changes import DELETED
 from lakejobs.shapes import ShapeError
 
@@ -27,6 +27,7 @@ class Input:
     table: str
     columns: tuple[tuple[str, str, str], ...]
     tombstones: bool = False
+    table_format: str = ICEBERG
 
 
 def find_input(manifest: Manifest, name: str) -> Input:
@@ -36,7 +37,8 @@ def find_input(manifest: Manifest, name: str) -> Input:
             return Input(name, model_table(model), ())
     dataset = manifest.dataset(name)
     columns = tuple((c.name, c.type, c.protect) for c in dataset.stored)
-    return Input(name, f"{CATALOG}.{dataset.cleaned_database}.{dataset.name}", columns, dataset.is_cdc)
+    table = f"{CATALOG}.{dataset.cleaned_database}.{dataset.name}"
+    return Input(name, table, columns, dataset.is_cdc, dataset.table_format)
 
 
 def model_table(model: Model) -> str:

@@ -82,8 +82,8 @@ def _unordered_limits(kinds: list[str]) -> int:
 
 _PLAN_NODES = {
     "LocalLimit", "Project", "Sort", "Aggregate", "Filter", "Join", "Window", "Union", "Distinct", "SubqueryAlias",
-    "WithCTE", "CTERelationRef", "DataSourceV2Relation", "LocalRelation", "Range", "OneRowRelation", "Generate",
-    "Except", "Intersect", "Offset", "Tail", "Sample", "Deduplicate", "Expand", "Pivot",
+    "WithCTE", "CTERelationRef", "DataSourceV2Relation", "LogicalRelation", "LocalRelation", "Range", "OneRowRelation",
+    "Generate", "Except", "Intersect", "Offset", "Tail", "Sample", "Deduplicate", "Expand", "Pivot",
 }  # fmt: skip
 
 

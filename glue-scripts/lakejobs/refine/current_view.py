@@ -10,13 +10,15 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from lakejobs.manifest import Dataset
+from lakejobs.manifest import DELTA, ICEBERG, Dataset
 from lakejobs.refine.changes import DELETED
 from lakejobs.refine.target import stored_type
 from lakejobs.tables.interface import Moved
 
 _EXPANDED = "/* Presto View */"
-_TRINO_TYPES = {"string": "varchar", "int": "integer", "timestamp": "timestamp(6) with time zone"}
+_TRINO_TYPES = {"string": "varchar", "int": "integer"}
+# Trino's connector for Delta Lake cuts timestamps to milliseconds.
+_TIMESTAMPS = {ICEBERG: "timestamp(6) with time zone", DELTA: "timestamp(3) with time zone"}
 
 
 def view_name(dataset: Dataset) -> str:
@@ -53,11 +55,12 @@ def view_input(dataset: Dataset) -> dict[str, Any]:
     columns = [(c.name, stored_type(dataset, c.name), c.doc) for c in dataset.stored]
     names = ", ".join(f'"{name}"' for name, _, _ in columns)
     query = f'SELECT {names} FROM "{dataset.cleaned_database}"."{dataset.name}" WHERE NOT "{DELETED}"'
+    trino_types = _TRINO_TYPES | {"timestamp": _TIMESTAMPS[dataset.table_format]}
     definition = {
         "originalSql": query,
         "catalog": "awsdatacatalog",
         "schema": dataset.cleaned_database,
-        "columns": [{"name": name, "type": _TRINO_TYPES.get(kind, kind)} for name, kind, _ in columns],
+        "columns": [{"name": name, "type": trino_types.get(kind, kind)} for name, kind, _ in columns],
     }
     text = base64.b64encode(json.dumps(definition, separators=(",", ":")).encode()).decode()
     described = [{"Name": n, "Type": kind, **({"Comment": doc} if doc else {})} for n, kind, doc in columns]

@@ -47,15 +47,22 @@ class DeltaTable:
         return None if snapshot.version() < 0 else cls(spark, name, log, java_log, snapshot)
 
     @property
+    def reference(self) -> str:
+        return f"delta.`{self.log.location}`"
+
+    @property
     def main(self) -> str | None:
         return str(self.version)
 
     @property
     def content(self) -> str | None:
+        oldest = self.version
         for version, info in self.log.history(self.version):
             if changes_rows(info):
                 return str(version)
-        return None
+            oldest = version
+        # Rows that are older than the log's memory are there all the same.
+        return None if oldest == 0 else self.main
 
     @cached_property
     def properties(self) -> dict[str, str]:
@@ -102,7 +109,8 @@ class DeltaTable:
         found = placed.join(rows.select(*keys), on=keys, how="left_semi").select("_file").distinct().collect()
         touched = self.files([r["_file"] for r in found])
         kept = self.read_files(touched).join(rows.select(*keys), on=keys, how="left_anti")
-        written = kept.select(*rows.columns).unionByName(rows)
+        staying = rows if how.removal is None else rows.where(~F.col(how.removal)).drop(how.removal)
+        written = kept.select(*staying.columns).unionByName(staying)
         removed = tuple(file.remove().json() for file in touched)
         return self._staged(Entry(MERGE, (*removed, *self.write(spread(written, keys))), properties))
 
@@ -142,7 +150,11 @@ class DeltaTable:
                 return []
             listed = ", ".join(f"'{name}'" for name in names)
             found = found.where(f"substring_index(path, '/', -1) IN ({listed})")
-        return list(found.collectAsList())
+        files = list(found.collectAsList())
+        missed = set(names or ()) - {file.path().rsplit("/", 1)[-1] for file in files}
+        if missed:
+            raise RuntimeError(f"{self.name}: version {self.version} has rows of {sorted(missed)[0]}, but not the file")
+        return files
 
     def read_files(self, files: Sequence[Any]) -> DataFrame:
         """The rows of these files alone."""

@@ -69,8 +69,10 @@ class DeltaLog:
     def history(self, newest: int) -> Iterator[tuple[int, dict[str, Any]]]:
         """Versions from `newest` down with the first action of their entries, as far back as these are kept."""
         with ThreadPoolExecutor(_READ_AT_ONCE) as pool:
-            for start in range(newest, -1, -_READ_AT_ONCE):
-                versions = range(start, max(start - _READ_AT_ONCE, -1), -1)
+            # Most often the newest entry is the one that is looked for.
+            starts = [newest, *range(newest - 1, -1, -_READ_AT_ONCE)]
+            for start, end in zip(starts, [*starts[1:], -1], strict=True):
+                versions = range(start, end, -1)
                 for version, info in zip(versions, pool.map(self._info, versions), strict=True):
                     if info is None:
                         return

@@ -26,12 +26,16 @@ from lakejobs.tables.delta_log import (
     protocol,
 )
 from lakejobs.tables.interface import Change, Fence, Layout, Moved
+from lakejobs.tables.registration import PROVIDER, check_format, registered
 
 # Each batch adds files; ten small ones cost a reader ten times the requests of one. Files of the larger size are left
 # alone, files that are written anew aim at it.
 _SMALL_FILES = 10
 _SMALL_BYTES = 32 << 20
 _WANTED_BYTES = 128 << 20
+# Looking for files that nobody needs lists the whole folder: done once in so many versions.
+_VACUUM_VERSIONS = 100
+_RETAINED_HOURS = 7 * 24
 # As many entries a reader goes through at most, as Delta's own writers have it.
 _ENTRIES = 10
 
@@ -46,7 +50,10 @@ class DeltaStore:
     layout: Layout
 
     def load(self) -> DeltaTable | None:
-        return DeltaTable.load(self.spark, self.layout.name, self._log)
+        table = DeltaTable.load(self.spark, self.layout.name, self._log)
+        if table is None:
+            check_format(registered(self.glue, self.layout.name), self.layout, "delta")
+        return table
 
     @property
     def _log(self) -> DeltaLog:
@@ -71,7 +78,7 @@ class DeltaStore:
             fence()
             self._log.put(table.version + 1, Entry(operation, (described,)))
             now = self._loaded(table.version + 1)
-        self._register(fence)
+        self._register(now, fence)
         return now
 
     def compact(self, fence: Fence) -> bool:
@@ -79,8 +86,7 @@ class DeltaStore:
         if table is None:
             return False
         if table.entries_since_checkpoint >= _ENTRIES:
-            fence()
-            table.checkpoint()
+            self._look_after_log(table, fence)
         small = [file for file in table.files() if file.size() < _SMALL_BYTES]
         if len(small) < _SMALL_FILES:
             return False
@@ -95,6 +101,16 @@ class DeltaStore:
             return True
         log_event("table compacted", table=table.name)
         return True
+
+    def _look_after_log(self, table: DeltaTable, fence: Fence) -> None:
+        fence()
+        due = table.version // _VACUUM_VERSIONS > (table.version - table.entries_since_checkpoint) // _VACUUM_VERSIONS
+        table.checkpoint()
+        if due:
+            fence()
+            # A file goes that no version needs any more, or never did, and that is older than any run still at work.
+            self.spark.sql(f"VACUUM {table.reference} RETAIN {_RETAINED_HOURS} HOURS")
+            log_event("table vacuumed", table=table.name)
 
     def _loaded(self, version: int) -> DeltaTable:
         """The table right after this run has made that version. Raises Moved if it is past it already."""
@@ -119,17 +135,19 @@ class DeltaStore:
         rows = spread(table.read_files(files).select(*columns), self.layout.keys)
         return Entry(CHANGE_COLUMN, (described, *removed, *unchanged(table.write(rows, described))))
 
-    def _register(self, fence: Fence) -> None:
+    def _register(self, table: DeltaTable, fence: Fence) -> None:
         """Makes the table's entry in the catalog, or brings it to the declaration. Raises Moved as a commit does."""
         wanted = self.table_input()
         database = self.layout.name.split(".")[1]
-        try:
-            found = self.glue.get_table(DatabaseName=database, Name=wanted["Name"])["Table"]
-        except self.glue.exceptions.EntityNotFoundException:
-            found = None
+        found = registered(self.glue, self.layout.name)
+        check_format(found, self.layout, "delta")
         if found is not None and _same(found, wanted):
             return
         fence()
+        if found is None:
+            # Readers ask for the newest checkpoint first, and S3 tells who may not list the bucket that it is refused,
+            # not that there is none.
+            table.checkpoint()
         try:
             if found is None:
                 self.glue.create_table(DatabaseName=database, TableInput=wanted)
@@ -151,7 +169,7 @@ class DeltaStore:
             "Name": self.layout.name.split(".")[2],
             "Description": self.layout.doc,
             "TableType": "EXTERNAL_TABLE",
-            "Parameters": {"EXTERNAL": "TRUE", "spark.sql.sources.provider": "delta", "classification": "delta"},
+            "Parameters": {"EXTERNAL": "TRUE", PROVIDER: "delta", "classification": "delta"},
             "PartitionKeys": [],
             "StorageDescriptor": {
                 "Columns": columns,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from pyspark.sql import SparkSession
 
@@ -10,6 +11,7 @@ from lakejobs.iceberg import TABLE_PROPERTIES, Table, sql_properties
 from lakejobs.session import quoted
 from lakejobs.tables.iceberg_compaction import compact
 from lakejobs.tables.interface import Change, Fence, Layout, Moved
+from lakejobs.tables.registration import check_format, registered
 
 
 @dataclass(frozen=True)
@@ -17,10 +19,14 @@ class IcebergStore:
     """The place of one dataset's Iceberg table."""
 
     spark: SparkSession
+    glue: Any
     layout: Layout
 
     def load(self) -> Table | None:
-        return Table.load(self.spark, self.layout.name)
+        table = Table.load(self.spark, self.layout.name)
+        if table is None:
+            check_format(registered(self.glue, self.layout.name), self.layout, "iceberg")
+        return table
 
     def bring_up_to_date(self, table: Table | None, change: Change, fence: Fence) -> Table:
         statements = self._creation(change) if table is None else self._changes(table, change)

@@ -95,6 +95,10 @@ class StoredTable(Protocol):
     name: str
 
     @property
+    def reference(self) -> str:
+        """What stands for the table in Spark SQL; VERSION AS OF may follow."""
+
+    @property
     def main(self) -> str | None:
         """The version readers see, None while nothing was ever written."""
 
