@@ -39,14 +39,13 @@ def applied(lake: Lake, name: str, *lines: str) -> dict:
 
 def state(lake: Lake) -> dict[int, tuple]:
     table = lake.cleaned(ID)
-    if not lake.spark.catalog.tableExists(table):
+    if not lake.exists(table):
         return {}
     return {key: (name, rate and str(rate)) for key, name, rate in lake.rows(table, *NAMES)}
 
 
 def mark(lake: Lake) -> str:
-    shown = lake.spark.sql(f"SHOW TBLPROPERTIES {lake.cleaned(ID)}").collect()
-    return {r["key"]: r["value"] for r in shown}.get(SNAPSHOT_PROPERTY, "")
+    return lake.stored(ID).properties.get(SNAPSHOT_PROPERTY, "")
 
 
 @dataclass

@@ -6,6 +6,7 @@ import os
 import random
 import time
 
+from formats import every_format, soak_format
 from lake import Lake
 from snapshots import ID, RATES, Model, applied, deliver, mark, state
 
@@ -14,6 +15,7 @@ def figures(lake: Lake, record: dict) -> dict[str, int]:
     return lake.counts(record) | ({"absent": int(record["absent"])} if record["absent"] else {})
 
 
+@every_format
 def test_a_snapshot_is_the_whole_table(lake: Lake) -> None:
     lake.declare(RATES)
     first = applied(lake, "2026-01-01", "1,a,1", "2,b,2", "3,c,3", "3,c,3.0")
@@ -34,6 +36,7 @@ def test_a_snapshot_is_the_whole_table(lake: Lake) -> None:
     assert newest.startswith("20260103/") and mark(lake).startswith("20260104/")
 
 
+@soak_format
 def test_a_record_that_is_refused_keeps_its_row(lake: Lake) -> None:
     lake.declare(RATES)
     applied(lake, "2026-01-01", "1,a,1", "2,b,2", "3,c,3", "4,d,4")
@@ -44,6 +47,7 @@ def test_a_record_that_is_refused_keeps_its_row(lake: Lake) -> None:
     assert len(lake.rows(lake.quarantine(ID))) == 4
 
 
+@soak_format
 def test_a_record_without_a_readable_key_may_be_any_row(lake: Lake) -> None:
     lake.declare(RATES)
     applied(lake, "2026-01-01", "1,a,1", "2,b,2")
