@@ -175,7 +175,7 @@ class Lake:
         found = self._read(database, table)
         if found is None:
             return 0
-        (number,) = duckdb.from_arrow(found).filter(where).count("*").fetchone()
+        ((number,),) = duckdb.from_arrow(found).filter(where).count("*").fetchall()
         return number
 
     def columns(self, database: str, table: str) -> list[str]:
