@@ -23,8 +23,10 @@ _SETTINGS = {
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     # Delta works a table's log out in as many tasks, for which its default of 50 is too many but for huge tables.
     "spark.databricks.delta.snapshotPartitions": "4",
-    # It would enter them into the log unconditionally; only `DeltaLog.put` writes entries.
+    # VACUUM would enter what it does into the log unconditionally; only `DeltaLog.put` writes entries.
     "spark.databricks.delta.vacuum.logging.enabled": "false",
+    # It lists a folder in as many tasks; the default of 10,000 takes minutes for a small one.
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "16",
 }
 
 _BYTES_PER_PARTITION = 32 << 20

@@ -194,6 +194,7 @@ def test_a_compaction_that_dies_or_comes_late(lake: Lake, monkeypatch: pytest.Mo
     assert (table.main, table.content) == (str(int(before) + 1), str(int(before) + 1)), "the late commit was refused"
 
 
+@pytest.mark.soak
 @in_delta
 def test_files_that_no_version_ever_had_go_after_a_week(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from formats import every_format
+from formats import soak_format
 from lake import Lake, column, dataset
 from lakejobs.errors import JobFailed, LeaseLost
 from lakejobs.publish.build import Builder
@@ -36,7 +36,7 @@ def outputs(lake: Lake) -> dict[str, Any]:
     return {m["id"]: lake.get(f"output#{m['id']}", "output") for m in lake.models}
 
 
-@every_format
+@soak_format
 def test_publish_skips_rebuilds_and_recovers(shop: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.apply("sales.orders", "id,seq,city,price\n1,1,Bern,1.50\n2,1,Ulm,2.00\n3,1,Bern,1.00\n")
     shop.publish()

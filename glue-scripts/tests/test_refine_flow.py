@@ -41,7 +41,7 @@ def theirs(lake: Lake, row: str) -> None:
         frame.writeTo(name).append()
 
 
-@every_format
+@soak_format
 def test_upsert_over_batches_and_twice_is_once(lake: Lake) -> None:
     lake.declare(ORDERS)
     table, refused = lake.cleaned("sales.orders"), lake.quarantine("sales.orders")
@@ -274,7 +274,7 @@ def test_the_late_commit_of_a_dead_run_is_refused(lake: Lake, monkeypatch: pytes
     assert (9, 1, "new") in rows
 
 
-@every_format
+@soak_format
 def test_a_moved_table_is_classified_anew(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     lake.declare(ORDERS)
     lake.apply("sales.orders", HEADER + "1,1,a,1\n")

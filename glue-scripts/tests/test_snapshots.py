@@ -6,7 +6,7 @@ import os
 import random
 import time
 
-from formats import every_format, soak_format
+from formats import soak_format
 from lake import Lake
 from snapshots import ID, RATES, Model, applied, deliver, mark, state
 
@@ -15,7 +15,7 @@ def figures(lake: Lake, record: dict) -> dict[str, int]:
     return lake.counts(record) | ({"absent": int(record["absent"])} if record["absent"] else {})
 
 
-@every_format
+@soak_format
 def test_a_snapshot_is_the_whole_table(lake: Lake) -> None:
     lake.declare(RATES)
     first = applied(lake, "2026-01-01", "1,a,1", "2,b,2", "3,c,3", "3,c,3.0")
