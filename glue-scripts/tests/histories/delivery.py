@@ -1,0 +1,110 @@
+"""How stories arrive: cut into files, doubled, late and out of order, on a timeline that many histories share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from histories.story import Change, Story
+
+FILES = 2
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One batch on the timeline: the load of a generation, or changes. If it `runs_on`, the next slot shares its run.
+
+    `fault` is what happens to the run: None, ("crash", n, "before" or "after") at its nth side effect, or
+    ("overtaken", n): at its nth one another run takes the lease, and this one goes on late. `replay` lists the earlier
+    slots that are run again by force afterwards.
+    """
+
+    load: int | None = None
+    runs_on: bool = False
+    fault: tuple | None = None
+    replay: tuple[int, ...] = ()
+
+
+Timeline = tuple[Slot, ...]
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A change that arrives in a slot, in the nth file of its generation there; in a load's slot it is part of it."""
+
+    slot: int
+    generation: int
+    file: int
+    change: Change
+
+
+@dataclass(frozen=True)
+class History:
+    """Everything of one history that arrives, and what its source has in the end, if that is what a lake must hold."""
+
+    deliveries: tuple[Delivery, ...]
+    truth: dict[int, dict[str, str | None]] | None = field(default=None, compare=False)
+
+
+def timeline(r: Random, batches: int, generations: int, faults: bool = True) -> Timeline:
+    """A timeline of this many batches of changes and of the loads before them; now and then a load comes late."""
+    slots: list[Slot] = []
+    per = max(1, batches // generations)
+    for number in range(1, generations + 1):
+        part: list[Slot] = [Slot() for _ in range(per)]
+        if number > 1 or r.random() < 0.7:
+            part.insert(1 if number > 1 and r.random() < 0.2 else 0, Slot(load=number))
+        slots += part
+    made = []
+    for i, slot in enumerate(slots):
+        fault = _fault(r) if faults and r.random() < 0.4 else None
+        replay = tuple(r.sample(range(i + 1), 1)) if r.random() < 0.15 else ()
+        runs_on = r.random() < 0.35 and not replay and i + 1 < len(slots)
+        made.append(Slot(slot.load, runs_on, fault, replay))
+    return tuple(made)
+
+
+def _fault(r: Random) -> tuple[Any, ...]:
+    if r.random() < 0.75:
+        return "crash", r.randint(1, 40), r.choice(("before", "after"))
+    return "overtaken", r.randint(1, 40)
+
+
+def deliver(r: Random, told: Story, slots: Timeline) -> History:
+    """Sends a story along the timeline: each change at least once, not before the load of its generation is claimed."""
+    made: list[Delivery] = []
+    complete = told.clean
+    for generation in told.generations:
+        number = generation.number
+        loads = [i for i, slot in enumerate(slots) if slot.load == number]
+        for i in loads:
+            made += [Delivery(i, number, r.randrange(FILES), change) for change in generation.load]
+        if not loads and number == 1:
+            # Changes alone are replicated: what was there before arrives as inserts that the source never sequenced.
+            complete = complete and not generation.load
+        first, last = _window(slots, number)
+        for k, change in enumerate(generation.changes):
+            open_slots = [i for i in range(first, len(slots)) if slots[i].load is None]
+            own = [i for i in open_slots if i < last] or open_slots
+            slot = own[min(k * len(own) // max(1, len(generation.changes)), len(own) - 1)]
+            if r.random() < 0.2:
+                slot = r.choice(open_slots)
+            made.append(Delivery(slot, number, r.randrange(FILES), change))
+            while r.random() < 0.15:
+                made.append(Delivery(r.choice(open_slots), number, r.randrange(FILES), change))
+    r.shuffle(made)
+    return History(tuple(made), told.rows if complete else None)
+
+
+def _window(slots: Sequence[Slot], number: int) -> tuple[int, int]:
+    """The slots of a generation's own time: from its load on, up to the next one's."""
+    loads = {slot.load: i for i, slot in enumerate(slots) if slot.load is not None}
+    own = [i for g, i in loads.items() if g == number]
+    later = [i for g, i in loads.items() if g > number]
+    start = own[0] if own else 0
+    if own and own[0] > 0 and slots[own[0] - 1].load is None and number > 1:
+        # A late load: one batch of its generation's changes may come before it.
+        start = own[0] - 1
+    return start, min(later, default=len(slots))

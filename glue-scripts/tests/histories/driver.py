@@ -1,0 +1,198 @@
+"""Plays a plan against the job and tells where the job and the model disagree."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from lake import Lake, replicated
+
+from histories.model import Judged, Outcome, Row, Table
+from histories.pipeline import Pipeline
+from histories.plan import File, Plan, files
+from histories.records import Landed, parse
+from histories.wire import Wire
+
+NAME = "histories"
+DATASET = f"sales.{NAME}"
+
+
+@dataclass
+class Verdict:
+    """What came of a plan: disagreements in words, the histories they touch, and the faults that struck."""
+
+    problems: list[str] = field(default_factory=list)
+    histories: set[int] = field(default_factory=set)
+    faults: list[str] = field(default_factory=list)
+    batches: int = 0
+
+    def add(self, text: str, number: int | None = None) -> None:
+        self.problems.append(text)
+        if number is not None:
+            self.histories.add(number)
+
+
+def play(plan: Plan, lake: Lake) -> Verdict:
+    """Lands the plan's files, runs its batches as the pipeline would, and compares after each run and at the end."""
+    wire = Wire()
+    with wire.watched():
+        return _Play(plan, lake, wire).run()
+
+
+class _Play:
+    def __init__(self, plan: Plan, lake: Lake, wire: Wire) -> None:
+        self.plan, self.lake = plan, lake
+        more = {} if plan.table_format == "iceberg" else {"table_format": plan.table_format}
+        lake.declare(replicated(NAME, list(plan.shape.columns), list(plan.shape.keys), **more))
+        self.pipeline = Pipeline(lake, DATASET, wire)
+        self.table, self.verdict = Table(), Verdict()
+        self.items: dict[int, dict] = {}
+        self.landed: dict[int, list[Landed]] = {}
+
+    def run(self) -> Verdict:
+        waiting: list[int] = []
+        for i, slot in enumerate(self.plan.timeline):
+            self._freeze(i)
+            waiting += [i] if i in self.items else []
+            if slot.runs_on or not waiting:
+                continue
+            self._drain(waiting, slot.fault)
+            waiting = []
+            for earlier in slot.replay:
+                self._replay(earlier, slot.fault)
+        self._compare_rows("in the end")
+        self._compare_quarantine()
+        self._compare_truth()
+        self.verdict.faults = self.pipeline.struck
+        return self.verdict
+
+    def _freeze(self, i: int) -> None:
+        load = self.plan.timeline[i].load
+        made = files(self.plan, i)
+        if not made and (load is None or load == 1):
+            return
+        objects, landed = [], []
+        for k, file in enumerate(made):
+            key = self._key(i, k, file)
+            objects.append(self.lake.land(key, file.body))
+            landed += [Landed(key, file.generation, file.loaded, record) for record in file.records]
+        self.items[i] = self.lake.freeze(DATASET, objects, load=load)
+        self.landed[i] = landed
+
+    def _key(self, slot: int, nth: int, file: File) -> str:
+        base = f"LOAD{slot * 256 + nth + 1:08X}" if file.loaded else f"20260101-{slot * 1000 + nth:09d}"
+        return f"erp/g{file.generation}/public/{NAME}/{base}.parquet"
+
+    def _drain(self, slots: list[int], fault: tuple | None) -> None:
+        self.pipeline.drain([self.items[i] for i in slots], fault)
+        for i in slots:
+            self.verdict.batches += 1
+            wanted = self._applied(i)
+            record = self.lake.batch(self.items[i])
+            self._compare_outcome(f"batch {i}", record, wanted)
+        if fault:
+            self._compare_rows(f"after batch {slots[-1]}")
+
+    def _applied(self, i: int) -> Outcome:
+        batch = self.items[i]["batch"]
+        return self.table.apply(batch, self.landed[i], self.plan.shape, self.plan.timeline[i].load)
+
+    def _replay(self, i: int, fault: tuple | None) -> None:
+        if i not in self.items:
+            return
+        before = self.lake.batch(self.items[i])
+        struck = len(self.pipeline.struck)
+        self.pipeline.drain([self.pipeline.reopen(self.items[i])], fault)
+        wanted, record = self._applied(i), self.lake.batch(self.items[i])
+        self.verdict.batches += 1
+        for name in ("state", "counts", "snapshot", "absent"):
+            if record.get(name) != before.get(name):
+                self.verdict.add(f"batch {i}: a replay made {name} {record.get(name)} of {before.get(name)}")
+        if len(self.pipeline.struck) == struck:
+            self._compare_outcome(f"replay of batch {i}", record["rerun"] | {"reasons": None}, wanted)
+
+    def _compare_outcome(self, what: str, record: dict[str, Any], wanted: Outcome) -> None:
+        counts = Counter({k: int(v) for k, v in (record.get("counts") or {}).items()})
+        if counts["read"] != sum(n for name, n in counts.items() if name != "read"):
+            self.verdict.add(f"{what}: the outcomes do not sum to what was read: {dict(+counts)}")
+        found = {"state": record["state"], "counts": dict(+counts), "absent": int(record.get("absent") or 0)}
+        right = {"state": wanted.state, "counts": dict(+wanted.counts), "absent": wanted.absent}
+        if record.get("reasons") is not None:
+            found["reasons"] = {k: int(v) for k, v in record["reasons"].items()}
+            right["reasons"] = dict(wanted.reasons)
+        if found != right:
+            self.verdict.add(f"{what}: the job says {found}, the model {right}; {record.get('reason', '')}")
+
+    def _compare_rows(self, when: str) -> None:
+        found = self._rows()
+        wanted = self.table.rows
+        for key in sorted(found.keys() | wanted.keys()):
+            ours, theirs = found.get(key), wanted.get(key)
+            same = ours == theirs and (ours is None or ours.batch == theirs.batch)
+            if not same:
+                self.verdict.add(f"{when}, key {key}: the table has {ours}, the model {theirs}", self.plan.number(key))
+
+    def _rows(self) -> dict[tuple, Row]:
+        """The table's rows, values by their declared types."""
+        name = self.lake.cleaned(DATASET)
+        if not self.lake.spark.catalog.tableExists(name):
+            return {}
+        shape = self.plan.shape
+        types = {c["name"]: c["type"] for c in shape.columns}
+        self.lake.spark.sql(f"REFRESH TABLE {name}")
+        frame = self.lake.spark.table(name)
+        if stored := {n: t for n, t in frame.dtypes if types.get(n, t) != t}:
+            self.verdict.add(f"columns have other types than they are declared with: {stored}")
+        shown = [f"CAST(`{n}` AS string) AS `{n}`" if t == "timestamp" else f"`{n}`" for n, t in types.items()]
+        rows: dict[tuple, Row] = {}
+        for r in frame.selectExpr(*shown, "_batch_id", "_generation", "_sequence", "_is_deleted").collect():
+            values = {n: parse(r[n], t) if t == "timestamp" else r[n] for n, t in types.items()}
+            key = tuple(values[k] for k in shape.keys)
+            content = {n: values[n] for n in shape.content}
+            if r["_is_deleted"] and any(v is not None for v in content.values()):
+                self.verdict.add(f"key {key}: a tombstone has content {content}", self.plan.number(key))
+            if key in rows:
+                self.verdict.add(f"key {key} is in the table twice", self.plan.number(key))
+            gone = None if r["_is_deleted"] else content
+            rows[key] = Row(r["_generation"], r["_sequence"], gone, r["_batch_id"])
+        return rows
+
+    def _compare_quarantine(self) -> None:
+        name = self.lake.quarantine(DATASET)
+        found: Counter[tuple] = Counter()
+        if self.lake.spark.catalog.tableExists(name):
+            self.lake.spark.sql(f"REFRESH TABLE {name}")
+            for r in self.lake.spark.table(name).collect():
+                found[r["batch_id"], r["object_key"], r["record_sha256"], r["occurrence"], tuple(r["reasons"])] += 1
+        wanted: Counter[tuple] = Counter()
+        seen: Counter[tuple] = Counter()
+        for batch, refused in self.table.quarantine.items():
+            for one in refused:
+                digest = hashlib.sha256(self._line(one)).hexdigest()
+                seen[batch, one.landed.place, digest] += 1
+                nth = seen[batch, one.landed.place, digest]
+                wanted[batch, one.landed.place, digest, nth, tuple(one.reasons)] += 1
+        for row, n in (found - wanted).items():
+            self.verdict.add(f"the quarantine has {n} of {row} that the model does not have")
+        for row, n in (wanted - found).items():
+            self.verdict.add(f"the quarantine lacks {n} of {row}")
+
+    def _line(self, one: Judged) -> bytes:
+        return one.landed.record.line(self.plan.shape.columns, self.plan.shape.keys)
+
+    def _compare_truth(self) -> None:
+        """The model is held to something too: of a clean history it must have what the source has in the end."""
+        shape = self.plan.shape
+        types = {c["name"]: c["type"] for c in shape.columns}
+        live: dict[int, dict[int, Any]] = {h: {} for h in self.plan.histories}
+        for key, row in self.table.rows.items():
+            if row.content is not None and (number := self.plan.number(key)) in live:
+                live[number][key[-1] % 100] = row.content
+        for number, history in self.plan.histories.items():
+            if history.truth is None:
+                continue
+            wanted = {i: {n: parse(v, types[n]) for n, v in row.items()} for i, row in history.truth.items()}
+            if live[number] != wanted:
+                self.verdict.add(f"history {number}: the model has {live[number]}, the source {wanted}", number)

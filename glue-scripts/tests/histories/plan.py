@@ -1,0 +1,177 @@
+"""A plan: histories that share one table and one timeline, and the objects in which they land."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from histories.delivery import FILES, Delivery, History, Timeline, deliver, timeline
+from histories.model import Shape
+from histories.records import INVALID, Declared, Record, parse
+from histories.story import CONTENT, story
+
+_KEYS = {"composite": ("h", "id"), "single": ("id",)}
+_SPAN = 100
+
+
+def columns(names: Sequence[str]) -> tuple[Declared, ...]:
+    """The columns of that name, in the order of their declaration."""
+    return tuple(c for c in CONTENT if c["name"] in names)
+
+
+def key_columns(kind: str) -> list[Declared]:
+    """The key of a shared table: a history's number beside the id, or both in one number."""
+    types = {"h": "int", "id": "bigint"}
+    return [
+        {"name": k, "type": types[k], "doc": "", "required": True, "class": "internal", "protect": "none", "rules": []}
+        for k in _KEYS[kind]
+    ]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Histories by number, the timeline they share, and the table they share it in.
+
+    `seed` also decides how files are shuffled. `key` is `composite` or `single`, `table_format` as in the manifest;
+    `content` names the columns beside the key.
+    """
+
+    seed: int
+    timeline: Timeline
+    histories: dict[int, History] = field(default_factory=dict)
+    key: str = "composite"
+    table_format: str = "iceberg"
+    content: tuple[str, ...] = tuple(c["name"] for c in CONTENT)
+
+    @property
+    def shape(self) -> Shape:
+        return Shape([*key_columns(self.key), *columns(self.content)], _KEYS[self.key])
+
+    def number(self, key: tuple) -> int | None:
+        """Which history a key belongs to."""
+        if self.key == "composite":
+            return key[0]
+        return None if not isinstance(key[0], int) else key[0] // _SPAN
+
+
+@dataclass(frozen=True)
+class File:
+    """An object on its way: its generation, whether it is of the load, and its records in their order."""
+
+    generation: int
+    loaded: bool
+    records: tuple[Record, ...]
+    body: bytes
+
+
+def random_plan(seed: int, count: int, batches: int, generations: int, **more: Any) -> Plan:
+    """The plan of a seed: the same arguments make the same plan."""
+    r = Random(seed)
+    slots = timeline(r, batches, generations, faults=more.pop("faults", True))
+    content = tuple(sorted(r.sample([c["name"] for c in CONTENT], 4)))
+    histories = {}
+    for h in range(1, count + 1):
+        told = story(Random(f"{seed}/{h}"), generations, columns=columns(content))
+        histories[h] = deliver(Random(f"{seed}/{h}/delivery"), told, slots)
+    return Plan(seed, slots, histories, content=content, **more)
+
+
+def files(plan: Plan, slot: int) -> list[File]:
+    """The files of a batch: of each generation and number one, with the records of all histories, shuffled.
+
+    What has no type but text is in a generation's last file, so that there are few layouts: each costs Spark a plan.
+    """
+    r = Random(f"{plan.seed}/{slot}")
+    parts: dict[tuple[int, int], list[Record]] = {}
+    for number, history in plan.histories.items():
+        for d in history.deliveries:
+            if d.slot == slot:
+                record = _record(plan, number, d)
+                file = d.file if _typed(record, plan.shape) else FILES - 1
+                parts.setdefault((d.generation, file), []).append(record)
+    loaded = plan.timeline[slot].load is not None
+    made = []
+    for generation, file in sorted(parts):
+        records = parts[generation, file]
+        r.shuffle(records)
+        body = encode(records, plan.shape, text=file == FILES - 1)
+        made.append(File(generation, loaded, tuple(records), body))
+    return made
+
+
+def _typed(record: Record, shape: Shape) -> bool:
+    types = {c["name"]: c["type"] for c in shape.columns}
+    texts = [(record.values.get(n), t) for n, t in types.items()] + [(t, types[k]) for k, t in record.before.items()]
+    return all(parse(text, kind) is not INVALID for text, kind in texts)
+
+
+def _record(plan: Plan, number: int, delivery: Delivery) -> Record:
+    change = delivery.change
+    sequence = None if change.n is None else f"{change.n:035d}"
+    if plan.key == "composite":
+        keys: dict[str, str | None] = {"h": str(number), "id": change.id}
+        return Record(change.op, sequence, keys | change.values, {"id": change.before})
+    return Record(
+        change.op, sequence, {"id": _spread(number, change.id)} | change.values, {"id": _spread(number, change.before)}
+    )
+
+
+def _spread(number: int, text: str | None) -> str | None:
+    return str(number * _SPAN + int(text)) if text is not None and text.isdigit() else text
+
+
+_NATIVE = {
+    "int": pa.int32(), "bigint": pa.int64(), "double": pa.float64(), "boolean": pa.bool_(), "date": pa.date32(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+}  # fmt: skip
+
+
+def encode(records: Sequence[Record], shape: Shape, text: bool) -> bytes:
+    """The records as a Parquet file of DMS, with columns of their own types, or all of text."""
+    columns: dict[str, pa.Array] = {
+        "Op": pa.array([record.op for record in records], pa.string()),
+        "AR_H_CHANGE_SEQ": pa.array([record.sequence for record in records], pa.string()),
+    }
+    types = {c["name"]: "string" if text else c["type"] for c in shape.columns}
+    for key in shape.keys:
+        if any(key in record.before for record in records):
+            columns[f"BI_{key}"] = _array([record.before.get(key) for record in records], types[key])
+    for name, kind in types.items():
+        columns[name] = _array([record.values.get(name) for record in records], kind)
+    sink = io.BytesIO()
+    pq.write_table(pa.table(columns), sink)
+    return sink.getvalue()
+
+
+def _array(texts: Iterable[str | None], kind: str) -> pa.Array:
+    values = [parse(text, kind) for text in texts]
+    if kind == "string":
+        return pa.array(values, pa.string())
+    if kind.startswith("decimal"):
+        digits, scale = (int(n) for n in kind[8:-1].split(","))
+        exact = Decimal(1).scaleb(-scale)
+        return pa.array([v if v is None else v.quantize(exact) for v in values], pa.decimal128(digits + 4, scale))
+    return pa.array(values, _NATIVE[kind])
+
+
+def pasted(plan: Plan) -> str:
+    """The plan as Python, ready to be kept as a test."""
+    lines = [f"Plan(\n    {plan.seed},\n    (\n"]
+    lines += [f"        {slot!r},\n" for slot in plan.timeline]
+    lines.append("    ),\n    {\n")
+    for number, history in plan.histories.items():
+        lines.append(f"        {number}: History(\n            (\n")
+        lines += [f"                {d!r},\n" for d in history.deliveries]
+        truth = "" if history.truth is None else f"            {history.truth!r},\n"
+        lines.append(f"            ),\n{truth}        ),\n")
+    more = {"key": plan.key, "table_format": plan.table_format, "content": plan.content}
+    return "".join(lines) + "    },\n" + "".join(f"    {k}={v!r},\n" for k, v in more.items()) + ")"
+
+

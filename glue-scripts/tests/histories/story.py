@@ -1,0 +1,218 @@
+"""Random stories of one source table: what is loaded and what changes, in the order in which the source does it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from histories.records import Declared
+
+IDS = range(1, 7)
+
+
+def _column(name: str, kind: str, required: bool = False, *rules: Any) -> dict[str, Any]:
+    return {"name": name, "type": kind, "doc": "", "required": required, "class": "internal", "protect": "none",
+            "rules": list(rules)}  # fmt: skip
+
+
+CONTENT = (
+    _column("name", "string", False, {"kind": "pattern", "regex": "^[^!]*$"}),
+    _column("kind", "string", True, {"kind": "set", "values": ["A", "B", "C"]}),
+    _column("qty", "int"),
+    _column("amount", "decimal(10,2)", False, {"kind": "range", "min": "0", "max": None}),
+    _column("day", "date"),
+    _column("seen", "timestamp"),
+    _column("ok", "boolean"),
+    _column("ratio", "double"),
+)
+# What a later declaration adds, and makes wider.
+EXTRA = _column("extra", "string", False, {"kind": "pattern", "regex": "^[^!]*$"})
+WIDER = {"qty": "bigint", "amount": "decimal(14,2)"}
+
+_GOOD: dict[str, tuple[str | None, ...]] = {
+    "name": (None, "", "a", "b", "ä", 'z, "q"', "\U0001f600", "A"),
+    "kind": ("A", "B", "C"),
+    "qty": (None, "0", "1", "-2", "2147483647"),
+    "amount": (None, "0.00", "1.50", "12345678.99"),
+    "day": (None, "0001-01-01", "2024-02-29", "9999-12-31"),
+    "seen": (None, "1999-12-31 23:59:59", "2024-02-29 12:00:00.5", "2024-02-29 12:00:00.000001"),
+    "ok": (None, "true", "false"),
+    "ratio": (None, "0.0", "-1.5", "2.25"),
+    "extra": (None, "x", "y"),
+}
+_BAD: dict[str, tuple[str | None, ...]] = {
+    "name": ("!", "a!b"),
+    "kind": (None, "Z", ""),
+    "qty": ("x", "1.5", "2147483648", ""),
+    "amount": ("-1.00", "1.005", "100000000.00", "1e3"),
+    "day": ("2023-02-29", "2024-1-1"),
+    "seen": ("2024-02-29 24:00:00", "2024-02-30 00:00:00"),
+    "ok": ("yes", "1"),
+    "ratio": ("NaN", "1e999"),
+    "extra": ("!",),
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One record of the source. `n` is its sequence, None in a load; `at` the time of its transaction.
+
+    `id` and `before` are texts, `before` None where the key did not change.
+    """
+
+    op: str | None
+    n: int | None
+    id: str | None
+    values: dict[str, str | None] = field(default_factory=dict)
+    before: str | None = None
+    at: int = 0
+
+    def __repr__(self) -> str:
+        more = f", before={self.before!r}" * (self.before is not None) + f", at={self.at}" * (self.at != 0)
+        return f"Change({self.op!r}, {self.n}, {self.id!r}, {self.values!r}{more})"
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What one replication sends: the rows of its load, and the changes after it."""
+
+    number: int
+    load: tuple[Change, ...]
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True)
+class Story:
+    """The generations of a source, and the rows it has in the end, by id."""
+
+    generations: tuple[Generation, ...]
+    rows: dict[int, dict[str, str | None]]
+    clean: bool
+
+
+def story(r: Random, generations: int, changes: int = 8, columns: tuple[Declared, ...] = CONTENT) -> Story:
+    """A random story. A clean one has no invalid records and repeats no sequence, so a lake must end with its rows."""
+    names = [c["name"] for c in columns]
+    source = _Source(r, names, clean=r.random() < 0.3)
+    told = []
+    for number in range(1, generations + 1):
+        source.restart(unseen=number > 1)
+        load = tuple(source.loaded())
+        told.append(Generation(number, load, tuple(source.changes(r.randint(0, 2 * changes)))))
+    return Story(tuple(told), source.rows, source.clean)
+
+
+class _Source:
+    def __init__(self, r: Random, names: list[str], clean: bool) -> None:
+        self.r, self.names, self.clean = r, names, clean
+        self.rows: dict[int, dict[str, str | None]] = {i: self._values() for i in IDS if r.random() < 0.4}
+        self.n, self.at = 0, 0
+
+    def _values(self) -> dict[str, str | None]:
+        return {name: self.r.choice(_GOOD[name]) for name in self.names}
+
+    def restart(self, unseen: bool) -> None:
+        """A new replication starts its sequence anew; what happened in between nobody saw."""
+        self.n = 0
+        if not unseen:
+            return
+        for i in IDS:
+            if i in self.rows and self.r.random() < 0.3:
+                del self.rows[i]
+            elif self.r.random() < 0.2:
+                self.rows[i] = self._values()
+
+    def loaded(self) -> list[Change]:
+        return [self._dirty(Change("I", None, str(i), dict(values))) for i, values in self.rows.items()]
+
+    def changes(self, count: int) -> list[Change]:
+        made: list[Change] = []
+        while len(made) < count:
+            self.at += 1
+            for _ in range(self.r.choice((1, 1, 1, 2, 3))):
+                made += self._transaction()
+        return made
+
+    def _transaction(self) -> list[Change]:
+        """One motif: a change, or the few that are known to go wrong together."""
+        i = self.r.choice(IDS)
+        if i not in self.rows:
+            return [self._insert(i)]
+        motif = self.r.random()
+        if motif < 0.35:
+            return [self._update(i, self._values())]
+        if motif < 0.45:
+            return [self._update(i, dict(self.rows[i]))]
+        if motif < 0.55:
+            return [self._delete(i)]
+        if motif < 0.65:
+            return [self._delete(i), self._insert(i), *([self._delete(i)] if self.r.random() < 0.5 else [])]
+        if motif < 0.75 and not self.clean:
+            return self._tie(i)
+        free = [k for k in IDS if k not in self.rows]
+        if motif < 0.95 and free:
+            return self._moves(i, free)
+        name = self.r.choice(self.names)
+        return [self._update(i, self.rows[i] | {name: self.r.choice(_GOOD[name])})]
+
+    def _moves(self, i: int, free: list[int]) -> list[Change]:
+        """A row takes a free key; perhaps another takes the key it left, or it goes back."""
+        made = [self._move(i, self.r.choice(free))]
+        if self.r.random() < 0.4:
+            others = [k for k in self.rows if k != i]
+            if others:
+                made.append(self._move(self.r.choice(others), i))
+        return made
+
+    def _tie(self, i: int) -> list[Change]:
+        """Records that share a sequence: the order is decided by content."""
+        first = self._update(i, self._values())
+        if self.r.random() < 0.3:
+            second = self._dirty(Change("D", self.n, str(i), {}, at=self.at))
+        elif self.r.random() < 0.3:
+            other = self.r.choice(IDS)
+            before = None if other == i else str(other)
+            second = self._dirty(Change("U", self.n, str(i), dict(first.values), before, self.at))
+        else:
+            second = self._dirty(Change("U", self.n, str(i), self._values(), at=self.at))
+        return [first, second]
+
+    def _insert(self, i: int) -> Change:
+        return self._write("I", i, self._values())
+
+    def _update(self, i: int, values: dict[str, str | None]) -> Change:
+        return self._write("U", i, values)
+
+    def _move(self, i: int, to: int) -> Change:
+        values = self.rows.pop(i)
+        return self._write("U", to, values, str(i))
+
+    def _write(self, op: str, i: int, values: dict[str, str | None], before: str | None = None) -> Change:
+        self.n += 1
+        self.rows[i] = values
+        return self._dirty(Change(op, self.n, str(i), dict(values), before, self.at))
+
+    def _delete(self, i: int) -> Change:
+        self.n += 1
+        del self.rows[i]
+        return self._dirty(Change("D", self.n, str(i), {}, at=self.at))
+
+    def _dirty(self, change: Change) -> Change:
+        """Now and then a record that must be refused."""
+        if self.clean or self.r.random() > 0.07:
+            return change
+        op, n, id, values, before = change.op, change.n, change.id, dict(change.values), change.before
+        flaw = self.r.choice(("op", "sequence", "id", "value", "value", "value", "before"))
+        if flaw == "op":
+            op = self.r.choice(("X", None, "d"))
+        elif flaw == "sequence":
+            n = None
+        elif flaw == "id":
+            id = self.r.choice((None, "x"))
+        elif flaw == "before" and op == "U":
+            before = "?"
+        else:
+            name = self.r.choice(self.names)
+            values[name] = self.r.choice(_BAD[name])
+        return Change(op, n, id, values, before, change.at)
