@@ -18,13 +18,14 @@ class Slot:
 
     `fault` is what happens to the run: None, ("crash", n, "before" or "after") at its nth side effect, or
     ("overtaken", n): at its nth one another run takes the lease, and this one goes on late. `replay` lists the earlier
-    slots that are run again by force afterwards.
+    slots that are run again by force afterwards; `declared` is the step at which the declaration stands.
     """
 
     load: int | None = None
     runs_on: bool = False
     fault: tuple | None = None
     replay: tuple[int, ...] = ()
+    declared: int = 0
 
 
 Timeline = tuple[Slot, ...]
@@ -48,8 +49,11 @@ class History:
     truth: dict[int, dict[str, str | None]] | None = field(default=None, compare=False)
 
 
-def timeline(r: Random, batches: int, generations: int, faults: bool = True) -> Timeline:
-    """A timeline of this many batches of changes and of the loads before them; now and then a load comes late."""
+def timeline(r: Random, batches: int, generations: int, faults: float = 0.4, steps: int = 0) -> Timeline:
+    """A timeline of this many batches of changes and of the loads before them; now and then a load comes late.
+
+    `faults` is the share of runs that something happens to, `steps` how many steps the declaration takes on the way.
+    """
     slots: list[Slot] = []
     per = max(1, batches // generations)
     for number in range(1, generations + 1):
@@ -58,11 +62,12 @@ def timeline(r: Random, batches: int, generations: int, faults: bool = True) -> 
             part.insert(1 if number > 1 and r.random() < 0.2 else 0, Slot(load=number))
         slots += part
     made = []
+    taken = sorted(r.randrange(1, len(slots)) for _ in range(steps))
     for i, slot in enumerate(slots):
-        fault = _fault(r) if faults and r.random() < 0.4 else None
-        replay = tuple(r.sample(range(i + 1), 1)) if r.random() < 0.15 else ()
+        fault = _fault(r) if r.random() < faults else None
+        replay = tuple(r.sample(range(i + 1), 1)) if r.random() < 0.15 or i in taken else ()
         runs_on = r.random() < 0.35 and not replay and i + 1 < len(slots)
-        made.append(Slot(slot.load, runs_on, fault, replay))
+        made.append(Slot(slot.load, runs_on, fault, replay, sum(i >= at for at in taken)))
     return tuple(made)
 
 
@@ -75,15 +80,11 @@ def _fault(r: Random) -> tuple[Any, ...]:
 def deliver(r: Random, told: Story, slots: Timeline) -> History:
     """Sends a story along the timeline: each change at least once, not before the load of its generation is claimed."""
     made: list[Delivery] = []
-    complete = told.clean
     for generation in told.generations:
         number = generation.number
         loads = [i for i, slot in enumerate(slots) if slot.load == number]
         for i in loads:
             made += [Delivery(i, number, r.randrange(FILES), change) for change in generation.load]
-        if not loads and number == 1:
-            # Changes alone are replicated: what was there before arrives as inserts that the source never sequenced.
-            complete = complete and not generation.load
         first, last = _window(slots, number)
         for k, change in enumerate(generation.changes):
             open_slots = [i for i in range(first, len(slots)) if slots[i].load is None]
@@ -95,7 +96,7 @@ def deliver(r: Random, told: Story, slots: Timeline) -> History:
             while r.random() < 0.15:
                 made.append(Delivery(r.choice(open_slots), number, r.randrange(FILES), change))
     r.shuffle(made)
-    return History(tuple(made), told.rows if complete else None)
+    return History(tuple(made), told.rows if told.clean else None)
 
 
 def _window(slots: Sequence[Slot], number: int) -> tuple[int, int]:

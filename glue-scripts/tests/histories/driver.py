@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from lake import Lake, replicated
 
-from histories.model import Judged, Outcome, Row, Table
+from histories.model import Outcome, Row, Table
 from histories.pipeline import Pipeline
-from histories.plan import File, Plan, files
+from histories.plan import DATASET, NAME, SPAN, Plan, batches
 from histories.records import Landed, parse
 from histories.wire import Wire
-
-NAME = "histories"
-DATASET = f"sales.{NAME}"
 
 
 @dataclass
@@ -44,60 +42,53 @@ def play(plan: Plan, lake: Lake) -> Verdict:
 class _Play:
     def __init__(self, plan: Plan, lake: Lake, wire: Wire) -> None:
         self.plan, self.lake = plan, lake
-        more = {} if plan.table_format == "iceberg" else {"table_format": plan.table_format}
-        lake.declare(replicated(NAME, list(plan.shape.columns), list(plan.shape.keys), **more))
         self.pipeline = Pipeline(lake, DATASET, wire)
         self.table, self.verdict = Table(), Verdict()
+        self.step = -1
         self.items: dict[int, dict] = {}
         self.landed: dict[int, list[Landed]] = {}
 
     def run(self) -> Verdict:
+        made = batches(self.plan)
         waiting: list[int] = []
         for i, slot in enumerate(self.plan.timeline):
-            self._freeze(i)
-            waiting += [i] if i in self.items else []
-            if slot.runs_on or not waiting:
-                continue
-            self._drain(waiting, slot.fault)
-            waiting = []
+            if slot.declared != self.step:
+                self._declare(slot.declared)
+            if i in made:
+                objects = [self.lake.land(file.key, file.body) for file in made[i]]
+                self.landed[i] = [one for file in made[i] for one in file.landed]
+                self.items[i] = self.lake.freeze(DATASET, objects, load=slot.load)
+                waiting.append(i)
+            if waiting and not slot.runs_on:
+                self._drain(waiting, slot.fault)
+                waiting = []
             for earlier in slot.replay:
                 self._replay(earlier, slot.fault)
         self._compare_rows("in the end")
         self._compare_quarantine()
-        self._compare_truth()
+        for number, text in untrue(self.plan, self.table):
+            self.verdict.add(text, number)
         self.verdict.faults = self.pipeline.struck
         return self.verdict
 
-    def _freeze(self, i: int) -> None:
-        load = self.plan.timeline[i].load
-        made = files(self.plan, i)
-        if not made and (load is None or load == 1):
-            return
-        objects, landed = [], []
-        for k, file in enumerate(made):
-            key = self._key(i, k, file)
-            objects.append(self.lake.land(key, file.body))
-            landed += [Landed(key, file.generation, file.loaded, record) for record in file.records]
-        self.items[i] = self.lake.freeze(DATASET, objects, load=load)
-        self.landed[i] = landed
-
-    def _key(self, slot: int, nth: int, file: File) -> str:
-        base = f"LOAD{slot * 256 + nth + 1:08X}" if file.loaded else f"20260101-{slot * 1000 + nth:09d}"
-        return f"erp/g{file.generation}/public/{NAME}/{base}.parquet"
+    def _declare(self, step: int) -> None:
+        self.step, shape = step, self.plan.shape(step)
+        more = {} if self.plan.table_format == "iceberg" else {"table_format": self.plan.table_format}
+        self.lake.declare(replicated(NAME, list(shape.columns), list(shape.keys), **more))
 
     def _drain(self, slots: list[int], fault: tuple | None) -> None:
         self.pipeline.drain([self.items[i] for i in slots], fault)
         for i in slots:
             self.verdict.batches += 1
-            wanted = self._applied(i)
+            wanted = self._applied(i, self.plan.timeline[i].declared)
             record = self.lake.batch(self.items[i])
             self._compare_outcome(f"batch {i}", record, wanted)
         if fault:
             self._compare_rows(f"after batch {slots[-1]}")
 
-    def _applied(self, i: int) -> Outcome:
+    def _applied(self, i: int, step: int) -> Outcome:
         batch = self.items[i]["batch"]
-        return self.table.apply(batch, self.landed[i], self.plan.shape, self.plan.timeline[i].load)
+        return self.table.apply(batch, self.landed[i], self.plan.shape(step), self.plan.timeline[i].load)
 
     def _replay(self, i: int, fault: tuple | None) -> None:
         if i not in self.items:
@@ -105,7 +96,7 @@ class _Play:
         before = self.lake.batch(self.items[i])
         struck = len(self.pipeline.struck)
         self.pipeline.drain([self.pipeline.reopen(self.items[i])], fault)
-        wanted, record = self._applied(i), self.lake.batch(self.items[i])
+        wanted, record = self._applied(i, self.step), self.lake.batch(self.items[i])
         self.verdict.batches += 1
         for name in ("state", "counts", "snapshot", "absent"):
             if record.get(name) != before.get(name):
@@ -139,7 +130,7 @@ class _Play:
         name = self.lake.cleaned(DATASET)
         if not self.lake.spark.catalog.tableExists(name):
             return {}
-        shape = self.plan.shape
+        shape = self.plan.shape(self.step)
         types = {c["name"]: c["type"] for c in shape.columns}
         self.lake.spark.sql(f"REFRESH TABLE {name}")
         frame = self.lake.spark.table(name)
@@ -170,7 +161,7 @@ class _Play:
         seen: Counter[tuple] = Counter()
         for batch, refused in self.table.quarantine.items():
             for one in refused:
-                digest = hashlib.sha256(self._line(one)).hexdigest()
+                digest = hashlib.sha256(one.line).hexdigest()
                 seen[batch, one.landed.place, digest] += 1
                 nth = seen[batch, one.landed.place, digest]
                 wanted[batch, one.landed.place, digest, nth, tuple(one.reasons)] += 1
@@ -179,20 +170,17 @@ class _Play:
         for row, n in (wanted - found).items():
             self.verdict.add(f"the quarantine lacks {n} of {row}")
 
-    def _line(self, one: Judged) -> bytes:
-        return one.landed.record.line(self.plan.shape.columns, self.plan.shape.keys)
 
-    def _compare_truth(self) -> None:
-        """The model is held to something too: of a clean history it must have what the source has in the end."""
-        shape = self.plan.shape
-        types = {c["name"]: c["type"] for c in shape.columns}
-        live: dict[int, dict[int, Any]] = {h: {} for h in self.plan.histories}
-        for key, row in self.table.rows.items():
-            if row.content is not None and (number := self.plan.number(key)) in live:
-                live[number][key[-1] % 100] = row.content
-        for number, history in self.plan.histories.items():
-            if history.truth is None:
-                continue
-            wanted = {i: {n: parse(v, types[n]) for n, v in row.items()} for i, row in history.truth.items()}
-            if live[number] != wanted:
-                self.verdict.add(f"history {number}: the model has {live[number]}, the source {wanted}", number)
+def untrue(plan: Plan, table: Table) -> Iterator[tuple[int, str]]:
+    """The model is held to something too: of a clean history it must have what the source has in the end."""
+    types = {c["name"]: c["type"] for c in plan.shape().columns}
+    live: dict[int, dict[int, Any]] = {h: {} for h in plan.histories}
+    for key, row in table.rows.items():
+        if row.content is not None and (number := plan.number(key)) in live:
+            live[number][key[-1] % SPAN] = row.content
+    for number, history in plan.histories.items():
+        if history.truth is None:
+            continue
+        wanted = {i: {n: parse(v, types[n]) for n, v in row.items()} for i, row in history.truth.items()}
+        if live[number] != wanted:
+            yield number, f"history {number}: the model has {live[number]}, the source {wanted}"

@@ -51,9 +51,13 @@ def _rank(value: Any) -> tuple:
 
 @dataclass(frozen=True)
 class Judged:
-    """What the rules make of a record: why it is refused, or the rows it writes, the old key's first."""
+    """What the rules make of a record: why it is refused, or the rows it writes, the old key's first.
+
+    `line` is its raw line, which the declaration has a part in.
+    """
 
     landed: Landed
+    line: bytes
     reasons: list[str]
     key: Key
     writes: list[tuple[Key, Row]]
@@ -83,13 +87,14 @@ def judged(landed: Landed, shape: Shape, batch: str = "") -> Judged:
     old = tuple(_old(record.before.get(k), values[k], shape, k) for k in shape.keys)
     if record.op == "U":
         reasons += [f"type:BI_{k}" for k, value in zip(shape.keys, old, strict=True) if value is INVALID]
+    line = record.line(shape.columns, shape.keys)
     if reasons:
-        return Judged(landed, sorted(set(reasons)), key, [])
+        return Judged(landed, line, sorted(set(reasons)), key, [])
     content = None if deletes else {name: values[name] for name in shape.content}
     writes = [(key, Row(landed.generation, sequence, content, batch))]
     if record.op == "U" and old != key:
         writes.insert(0, (old, Row(landed.generation, sequence, None, batch)))
-    return Judged(landed, [], key, writes)
+    return Judged(landed, line, [], key, writes)
 
 
 def _old(text: str | None, value: Any, shape: Shape, name: str) -> Any:
@@ -161,7 +166,7 @@ class Table:
     ) -> Outcome:
         """Takes a batch to its outcome. The gate is the manifest's; a blocked batch changes nothing."""
         found = [judged(record, shape, batch) for record in landed]
-        found.sort(key=lambda one: (one.landed.place, one.landed.record.line(shape.columns, shape.keys)))
+        found.sort(key=lambda one: (one.landed.place, one.line))
         refused = tuple(one for one in found if one.reasons)
         reasons = Counter(reason for one in refused for reason in one.reasons)
         if _blocks(gate, len(found), len(refused)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -14,16 +14,14 @@ import pyarrow.parquet as pq
 
 from histories.delivery import FILES, Delivery, History, Timeline, deliver, timeline
 from histories.model import Shape
-from histories.records import INVALID, Declared, Record, parse
-from histories.story import CONTENT, story
+from histories.records import INVALID, Declared, Landed, Record, parse
+from histories.story import CONTENT, EXTRA, declared, story
+
+NAME = "histories"
+DATASET = f"sales.{NAME}"
 
 _KEYS = {"composite": ("h", "id"), "single": ("id",)}
-_SPAN = 100
-
-
-def columns(names: Sequence[str]) -> tuple[Declared, ...]:
-    """The columns of that name, in the order of their declaration."""
-    return tuple(c for c in CONTENT if c["name"] in names)
+SPAN = 100
 
 
 def key_columns(kind: str) -> list[Declared]:
@@ -50,36 +48,40 @@ class Plan:
     table_format: str = "iceberg"
     content: tuple[str, ...] = tuple(c["name"] for c in CONTENT)
 
-    @property
-    def shape(self) -> Shape:
-        return Shape([*key_columns(self.key), *columns(self.content)], _KEYS[self.key])
+    def shape(self, step: int = 0) -> Shape:
+        """The declaration after so many steps."""
+        return Shape([*key_columns(self.key), *declared(self.content, step)], _KEYS[self.key])
 
     def number(self, key: tuple) -> int | None:
         """Which history a key belongs to."""
         if self.key == "composite":
             return key[0]
-        return None if not isinstance(key[0], int) else key[0] // _SPAN
+        return None if not isinstance(key[0], int) else key[0] // SPAN
 
 
 @dataclass(frozen=True)
 class File:
-    """An object on its way: its generation, whether it is of the load, and its records in their order."""
+    """An object on its way: its key, what the model is told of its records, in their order, and its bytes."""
 
-    generation: int
-    loaded: bool
-    records: tuple[Record, ...]
+    key: str
+    landed: tuple[Landed, ...]
     body: bytes
 
 
-def random_plan(seed: int, count: int, batches: int, generations: int, **more: Any) -> Plan:
-    """The plan of a seed: the same arguments make the same plan."""
+def random_plan(
+    seed: int, count: int, batches: int, generations: int, faults: float = 0.4, steps: int = 0, **more: Any
+) -> Plan:
+    """The plan of a seed: the same arguments make the same plan. `more` is of the plan."""
     r = Random(seed)
-    slots = timeline(r, batches, generations, faults=more.pop("faults", True))
+    slots = timeline(r, batches, generations, faults, steps)
     content = tuple(sorted(r.sample([c["name"] for c in CONTENT], 4)))
+    names = content + ((EXTRA["name"],) if steps else ())
+    empty = all(slot.load != 1 for slot in slots)
     histories = {}
     for h in range(1, count + 1):
-        told = story(Random(f"{seed}/{h}"), generations, columns=columns(content))
-        histories[h] = deliver(Random(f"{seed}/{h}/delivery"), told, slots)
+        told = story(Random(f"{seed}/{h}"), generations, names, empty=empty)
+        history = deliver(Random(f"{seed}/{h}/delivery"), told, slots)
+        histories[h] = replace(history, truth=None) if steps else history
     return Plan(seed, slots, histories, content=content, **more)
 
 
@@ -94,16 +96,24 @@ def files(plan: Plan, slot: int) -> list[File]:
         for d in history.deliveries:
             if d.slot == slot:
                 record = _record(plan, number, d)
-                file = d.file if _typed(record, plan.shape) else FILES - 1
+                file = d.file if _typed(record, plan.shape()) else FILES - 1
                 parts.setdefault((d.generation, file), []).append(record)
     loaded = plan.timeline[slot].load is not None
     made = []
     for generation, file in sorted(parts):
         records = parts[generation, file]
         r.shuffle(records)
-        body = encode(records, plan.shape, text=file == FILES - 1)
-        made.append(File(generation, loaded, tuple(records), body))
+        base = f"LOAD{slot * FILES + file + 1:08X}" if loaded else f"20260101-{slot * FILES + file:09d}"
+        key = f"erp/g{generation}/public/{NAME}/{base}.parquet"
+        landed = tuple(Landed(key, generation, loaded, record) for record in records)
+        made.append(File(key, landed, encode(records, plan.shape(), text=file == FILES - 1)))
     return made
+
+
+def batches(plan: Plan) -> dict[int, list[File]]:
+    """The files of each batch, by slot. A slot in which nothing arrives has none, but for a later generation's load."""
+    made = {i: files(plan, i) for i in range(len(plan.timeline))}
+    return {i: found for i, found in made.items() if found or (plan.timeline[i].load or 0) > 1}
 
 
 def _typed(record: Record, shape: Shape) -> bool:
@@ -117,14 +127,13 @@ def _record(plan: Plan, number: int, delivery: Delivery) -> Record:
     sequence = None if change.n is None else f"{change.n:035d}"
     if plan.key == "composite":
         keys: dict[str, str | None] = {"h": str(number), "id": change.id}
-        return Record(change.op, sequence, keys | change.values, {"id": change.before})
-    return Record(
-        change.op, sequence, {"id": _spread(number, change.id)} | change.values, {"id": _spread(number, change.before)}
-    )
+        return Record(change.op, sequence, keys | change.values, {"id": change.before}, change.at)
+    keys = {"id": _spread(number, change.id)}
+    return Record(change.op, sequence, keys | change.values, {"id": _spread(number, change.before)}, change.at)
 
 
 def _spread(number: int, text: str | None) -> str | None:
-    return str(number * _SPAN + int(text)) if text is not None and text.isdigit() else text
+    return str(number * SPAN + int(text)) if text is not None and text.isdigit() else text
 
 
 _NATIVE = {
@@ -145,6 +154,8 @@ def encode(records: Sequence[Record], shape: Shape, text: bool) -> bytes:
             columns[f"BI_{key}"] = _array([record.before.get(key) for record in records], types[key])
     for name, kind in types.items():
         columns[name] = _array([record.values.get(name) for record in records], kind)
+    for name in sorted({name for record in records for name in record.values} - types.keys()):
+        columns[name] = _array([record.values.get(name) for record in records], "string")
     sink = io.BytesIO()
     pq.write_table(pa.table(columns), sink)
     return sink.getvalue()
@@ -173,5 +184,3 @@ def pasted(plan: Plan) -> str:
         lines.append(f"            ),\n{truth}        ),\n")
     more = {"key": plan.key, "table_format": plan.table_format, "content": plan.content}
     return "".join(lines) + "    },\n" + "".join(f"    {k}={v!r},\n" for k, v in more.items()) + ")"
-
-

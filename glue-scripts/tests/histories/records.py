@@ -20,12 +20,16 @@ INVALID = object()
 
 @dataclass(frozen=True)
 class Record:
-    """One change as it stands in a file: texts by column, keys among them; `before` has the old key's columns."""
+    """One change as it stands in a file: texts by column, keys among them; `before` has the old key's columns.
+
+    `at` is the time of its transaction, which no file of ours has; strategies that go by time are told it.
+    """
 
     op: str | None
     sequence: str | None
     values: Mapping[str, str | None]
     before: Mapping[str, str | None]
+    at: int = 0
 
     def line(self, columns: Sequence[Declared], keys: Sequence[str]) -> bytes:
         """The raw line by docs/contracts.md."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -26,9 +27,20 @@ CONTENT = (
     _column("ok", "boolean"),
     _column("ratio", "double"),
 )
-# What a later declaration adds, and makes wider.
+# What later declarations add, in the middle, and then make wider.
 EXTRA = _column("extra", "string", False, {"kind": "pattern", "regex": "^[^!]*$"})
 WIDER = {"qty": "bigint", "amount": "decimal(14,2)"}
+
+
+def declared(names: Sequence[str], step: int) -> list[Declared]:
+    """The columns of these names as the declaration has them after so many steps, from 0 to 2."""
+    columns = [c for c in CONTENT if c["name"] in names]
+    if step > 0:
+        columns.insert(1, EXTRA)
+    if step > 1:
+        columns = [c | {"type": WIDER.get(c["name"], c["type"])} for c in columns]
+    return columns
+
 
 _GOOD: dict[str, tuple[str | None, ...]] = {
     "name": (None, "", "a", "b", "ä", 'z, "q"', "\U0001f600", "A"),
@@ -91,10 +103,15 @@ class Story:
     clean: bool
 
 
-def story(r: Random, generations: int, changes: int = 8, columns: tuple[Declared, ...] = CONTENT) -> Story:
-    """A random story. A clean one has no invalid records and repeats no sequence, so a lake must end with its rows."""
-    names = [c["name"] for c in columns]
-    source = _Source(r, names, clean=r.random() < 0.3)
+def story(r: Random, generations: int, names: Sequence[str], changes: int = 8, empty: bool = False) -> Story:
+    """A random story of a table with these columns beside the key.
+
+    A clean one has no invalid records and repeats no sequence, so that a lake must end with its rows.
+    The source is `empty` at first where its first generation is not loaded.
+    """
+    source = _Source(r, list(names), clean=r.random() < 0.3)
+    if empty:
+        source.rows.clear()
     told = []
     for number in range(1, generations + 1):
         source.restart(unseen=number > 1)

@@ -1,24 +1,22 @@
-"""Many histories in shared batches of one table."""
+"""Histories that share the batches of one table: 300 of them, in two tables with keys of either kind."""
 
 from __future__ import annotations
 
-import os
-import time
+import pytest
+from pyspark.sql import SparkSession
 
-from lake import Lake
-
-from histories.driver import play
+from histories.check import FORMATS, check, seed_of
 from histories.plan import random_plan
 
+_HISTORIES = {"iceberg": 150}
 
-def test_try(lake: Lake) -> None:
-    seed = int(os.environ.get("SEED") or time.time_ns() % 1_000_000)
-    print("seed", seed)
-    plan = random_plan(seed, 150, 8, 2, key=os.environ.get("KEY", "composite"))
-    print(plan.timeline)
-    t = time.time()
-    verdict = play(plan, lake)
-    print(time.time() - t, verdict.batches)
-    print("\n".join(verdict.faults))
-    print("\n".join(verdict.problems[:20]))
-    assert not verdict.problems
+
+@pytest.mark.parametrize("key", ["composite", "single"])
+@pytest.mark.parametrize("table_format", FORMATS)
+def test_the_table_is_what_the_model_says(
+    spark: SparkSession, table_format: str, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seed = seed_of()
+    plan = random_plan(seed, _HISTORIES[table_format], 6, 2, key=key, table_format=table_format)
+    with capsys.disabled():
+        check(spark, plan, f"{table_format}, {key} key, SEED={seed}", peers=True)

@@ -1,0 +1,42 @@
+"""The long tier, in shards of less than 90 minutes that go on where the last one ended.
+
+SEED=n begins anew with that seed, SHARD=k/n takes every nth job from the kth on (from 1), FORMAT names a table format.
+The state is in build/histories.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+from pyspark.sql import SparkSession
+
+from histories.check import BUILD, FORMATS, check
+from histories.soak import State, names, plan_of
+
+_SHARED, _ALONE = 10_000, 50
+_SECONDS = 80 * 60
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(90 * 60)
+@pytest.mark.parametrize("table_format", [f for f in FORMATS if os.environ.get("FORMAT", f) == f])
+def test_ten_thousand_histories(spark: SparkSession, table_format: str, capsys: pytest.CaptureFixture[str]) -> None:
+    seed = os.environ.get("SEED")
+    k, _, n = os.environ.get("SHARD", "1/1").partition("/")
+    state = State.load(BUILD / f"soak-{table_format}-{k}-of-{n}.json", int(seed) if seed else None)
+    todo = names(_SHARED, _ALONE)[int(k) - 1 :: int(n)]
+    until = time.monotonic() + _SECONDS
+    with capsys.disabled():
+        for name in todo:
+            if name in state.done or time.monotonic() > until:
+                continue
+            plan = plan_of(state.seed, table_format, name)
+            verdict = check(spark, plan, f"{table_format}, {name}, SEED={state.seed}")
+            state.note(
+                name, {"histories": len(plan.histories), "batches": verdict.batches, "faults": len(verdict.faults)}
+            )
+        done = [state.done[name] for name in todo if name in state.done]
+        sums = ", ".join(f"{sum(d[what] for d in done)} {what}" for what in ("histories", "batches", "faults"))
+        print(f"\n{len(done)} of {len(todo)} jobs done under seed {state.seed}: {sums}, no disagreement")
