@@ -13,6 +13,7 @@ from lake import Lake, replicated
 from histories.model import Outcome, Row, Table
 from histories.pipeline import Pipeline
 from histories.plan import DATASET, NAME, SPAN, Plan, batches
+from histories.reader import Reader
 from histories.records import Landed, parse
 from histories.wire import Wire
 
@@ -25,6 +26,8 @@ class Verdict:
     histories: set[int] = field(default_factory=set)
     faults: list[str] = field(default_factory=list)
     batches: int = 0
+    blocked: int = 0
+    reads: int = 0
 
     def add(self, text: str, number: int | None = None) -> None:
         self.problems.append(text)
@@ -45,10 +48,25 @@ class _Play:
         self.pipeline = Pipeline(lake, DATASET, wire)
         self.table, self.verdict = Table(), Verdict()
         self.step = -1
+        self.reader: Reader | None = None
         self.items: dict[int, dict] = {}
         self.landed: dict[int, list[Landed]] = {}
 
     def run(self) -> Verdict:
+        """Plays the plan; beside a plan with a gate somebody reads the table all the time."""
+        if self.plan.share is None:
+            return self._play()
+        self._declare(0)
+        self.reader = Reader(self.lake.spark, self.lake.cleaned(DATASET))
+        with self.reader.reading():
+            self._play()
+        for batch in self.reader.too_early():
+            self.verdict.add(f"a reader saw rows of batch {batch}, which was blocked")
+        self.verdict.problems += [f"a read failed: {error}" for error in self.reader.errors]
+        self.verdict.reads = len(self.reader.saw)
+        return self.verdict
+
+    def _play(self) -> Verdict:
         made = batches(self.plan)
         waiting: list[int] = []
         for i, slot in enumerate(self.plan.timeline):
@@ -73,31 +91,44 @@ class _Play:
 
     def _declare(self, step: int) -> None:
         self.step, shape = step, self.plan.shape(step)
-        more = {} if self.plan.table_format == "iceberg" else {"table_format": self.plan.table_format}
+        more: dict[str, Any] = {} if self.plan.table_format == "iceberg" else {"table_format": self.plan.table_format}
+        more["gate"] = self.plan.gate(step)
         self.lake.declare(replicated(NAME, list(shape.columns), list(shape.keys), **more))
 
     def _drain(self, slots: list[int], fault: tuple | None) -> None:
-        self.pipeline.drain([self.items[i] for i in slots], fault)
+        self._run([self.items[i] for i in slots], fault)
         for i in slots:
-            self.verdict.batches += 1
             wanted = self._applied(i, self.plan.timeline[i].declared)
-            record = self.lake.batch(self.items[i])
-            self._compare_outcome(f"batch {i}", record, wanted)
+            self._compare_outcome(f"batch {i}", self.lake.batch(self.items[i]), wanted)
         if fault:
             self._compare_rows(f"after batch {slots[-1]}")
 
+    def _run(self, items: list[dict], fault: tuple | None) -> None:
+        """Runs batches to their outcomes. What a reader may see of them it may see from the start of the run."""
+        for item in items:
+            if self.reader:
+                self.reader.may_see(item["batch"], from_now=True)
+        self.pipeline.drain(items, fault)
+        self.verdict.batches += len(items)
+        for item in items:
+            if self.reader and self.lake.batch(item)["state"] == "blocked":
+                self.reader.may_see(item["batch"], from_now=False)
+
     def _applied(self, i: int, step: int) -> Outcome:
         batch = self.items[i]["batch"]
-        return self.table.apply(batch, self.landed[i], self.plan.shape(step), self.plan.timeline[i].load)
+        load, gate = self.plan.timeline[i].load, self.plan.gate(step)
+        return self.table.apply(batch, self.landed[i], self.plan.shape(step), load, gate)
 
     def _replay(self, i: int, fault: tuple | None) -> None:
         if i not in self.items:
             return
         before = self.lake.batch(self.items[i])
         struck = len(self.pipeline.struck)
-        self.pipeline.drain([self.pipeline.reopen(self.items[i])], fault)
+        self._run([self.pipeline.reopen(self.items[i])], fault)
         wanted, record = self._applied(i, self.step), self.lake.batch(self.items[i])
-        self.verdict.batches += 1
+        if before["state"] == "blocked":
+            self._compare_outcome(f"replay of batch {i}", record, wanted)
+            return
         for name in ("state", "counts", "snapshot", "absent"):
             if record.get(name) != before.get(name):
                 self.verdict.add(f"batch {i}: a replay made {name} {record.get(name)} of {before.get(name)}")
@@ -105,6 +136,7 @@ class _Play:
             self._compare_outcome(f"replay of batch {i}", record["rerun"] | {"reasons": None}, wanted)
 
     def _compare_outcome(self, what: str, record: dict[str, Any], wanted: Outcome) -> None:
+        self.verdict.blocked += record["state"] == "blocked"
         counts = Counter({k: int(v) for k, v in (record.get("counts") or {}).items()})
         if counts["read"] != sum(n for name, n in counts.items() if name != "read"):
             self.verdict.add(f"{what}: the outcomes do not sum to what was read: {dict(+counts)}")

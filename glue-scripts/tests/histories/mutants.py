@@ -1,9 +1,10 @@
-"""Mistakes that the job could have: one line of it made wrong."""
+"""Mistakes that the job could have: a line of it made wrong."""
 
 from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 import textwrap
 from dataclasses import dataclass
 from typing import Any
@@ -12,14 +13,12 @@ import pytest
 
 
 @dataclass(frozen=True)
-class Mutant:
-    """A line of a function, by module and dotted name, and what stands there instead."""
+class Wrong:
+    """A function by module and dotted name, and what stands in the place of pieces of it."""
 
-    name: str
     module: str
     function: str
-    old: str
-    new: str
+    pieces: dict[str, str]
 
     def apply(self, patch: pytest.MonkeyPatch) -> None:
         """Puts the wrong function in the place of the right one, wherever it has been imported."""
@@ -28,44 +27,59 @@ class Mutant:
         *path, last = self.function.split(".")
         for part in path:
             owner = getattr(owner, part)
-        source = textwrap.dedent(inspect.getsource(getattr(owner, last)))
-        if source.count(self.old) != 1:
-            raise AssertionError(
-                f"{self.name}: {self.function} has {self.old!r} {source.count(self.old)} times, not once"
-            )
+        right = getattr(owner, last)
+        source = textwrap.dedent(inspect.getsource(right))
+        for old, new in self.pieces.items():
+            if source.count(old) != 1:
+                raise AssertionError(f"{self.module}.{self.function} has {old!r} {source.count(old)} times, not once")
+            source = source.replace(old, new)
         space: dict[str, Any] = {}
-        exec(compile(source.replace(self.old, self.new), f"<{self.name}>", "exec"), vars(module), space)
+        exec(compile(source, f"<wrong {self.function}>", "exec"), vars(module), space)
         patch.setattr(owner, last, space[last])
+        for other in [m for name, m in sys.modules.items() if name.startswith("lakejobs.")]:
+            if other is not module and vars(other).get(last) is right:
+                patch.setattr(other, last, space[last])
 
 
-_CLASSIFY, _COMPARE = "lakejobs.refine.classify_changes", "lakejobs.refine.compare"
+_CLASSIFY, _CHANGES = "lakejobs.refine.classify_changes", "lakejobs.refine.changes"
+_GUARD = "has_stored & (stored_change > change)"
 
-MUTANTS = (
-    Mutant("no sequence guard", _CLASSIFY, "_judged", '.when(has_stored & (stored_change > change), "stale")', ""),
-    Mutant("equal sequences by arrival", _CLASSIFY, "_judged", "has_stored & (stored_change > change)",
-           'has_stored & (F.col(f"{STORED}.{SEQUENCE}") > F.col(SEQUENCE))'),
-    Mutant("tombstones forgotten", _CLASSIFY, "_judged", "has_stored & (stored_change > change)",
-           "has_stored & ~stored_deleted & (stored_change > change)"),
-    Mutant("deletes win", _CLASSIFY, "_with_content", "F.when(~F.col(DELETED), struct(others))",
-           "F.when(F.col(DELETED), F.lit(None)).otherwise(struct(others)) if False else struct(others)"),
-    Mutant("older generations as good as the load's", _CLASSIFY, "_judged", '.when(F.col(GENERATION) < loaded, "stale")', ""),
-    Mutant("duplicates counted as changes", _COMPARE, "ranked", "~F.lag(change).over(ordered).eqNullSafe(change)",
-           "F.lit(True)"),
-    Mutant("a key change keeps the old key", "lakejobs.refine.changes", "_moves",
-           'return _operation().eqNullSafe("U") & F.coalesce(differs, F.lit(False))', "return F.lit(False)"),
-    Mutant("rules judge deletes", "lakejobs.refine.changes", "_reasons", "fault & ~_deletes()", "fault"),
-    Mutant("a load deletes rows it refuses", "lakejobs.refine.apply", "Application._absent", "conformed.frame)",
-           "conformed.frame.where(F.size(REASONS) == 0))"),
-    Mutant("a dead run's commit is not found", "lakejobs.refine.batch", "BatchWork._recovered",
-           "return table.published(self.frozen.batch)", "return None"),
-    Mutant("a batch's quarantine is added to", "lakejobs.refine.quarantine", "write_quarantine", "replace=ours", "replace=None"),
-)  # fmt: skip
-
-# Of three layers that keep a late run from its commit any one is enough: the lease's check, main's, and the catalog's.
-UNFENCED = (
-    Mutant("no fence", "lakejobs.refine.batch", "Workshop.fence", "self.ledger.renew(lease)", "pass"),
-    Mutant("no check of main", "lakejobs.iceberg", "Table.publish",
-           "if (None if current is None else str(current.snapshotId())) != expected:", "if False:"),
-    Mutant("no check of the parent", "lakejobs.iceberg", "Table.publish",
-           "if (None if parent is None else str(parent)) != expected:", "if False:"),
-)  # fmt: skip
+MUTANTS: dict[str, tuple[Wrong, ...]] = {
+    "no sequence guard": (Wrong(_CLASSIFY, "_judged", {f'.when({_GUARD}, "stale")': ""}),),
+    "equal sequences by arrival": (
+        Wrong(_CLASSIFY, "_judged", {_GUARD: 'has_stored & (F.col(f"{STORED}.{SEQUENCE}") > F.col(SEQUENCE))'}),
+    ),
+    "tombstones forgotten": (Wrong(_CLASSIFY, "_judged", {_GUARD: f"~stored_deleted & {_GUARD}"}),),
+    "a delete above content at its place": (
+        Wrong(_CLASSIFY, "_judged", {"stored_change > change": "(stored_change > change) & ~deleted"}),
+    ),
+    "older generations as good as the load's": (
+        Wrong(_CLASSIFY, "_judged", {'.when(F.col(GENERATION) < loaded, "stale")': ""}),
+    ),
+    "duplicates counted as changes": (
+        Wrong("lakejobs.refine.compare", "ranked", {"~F.lag(change).over(ordered).eqNullSafe(change)": "F.lit(True)"}),
+    ),
+    "a key change keeps the old key": (
+        Wrong(_CHANGES, "_moves", {'_operation().eqNullSafe("U") & F.coalesce(differs, F.lit(False))': "F.lit(False)"}),
+    ),
+    "rules judge deletes": (Wrong(_CHANGES, "_reasons", {"fault & ~_deletes()": "fault"}),),
+    "a load deletes rows it refuses": (
+        Wrong("lakejobs.refine.apply", "Application._absent",
+              {"conformed.frame)": "conformed.frame.where(F.size(REASONS) == 0))"}),
+    ),
+    "a dead run's commit is not found": (
+        Wrong("lakejobs.refine.batch", "BatchWork._recovered",
+              {"return table.published(self.frozen.batch)": "return None"}),
+    ),
+    "a batch's quarantine is added to": (
+        Wrong("lakejobs.refine.quarantine", "write_quarantine", {"replace=ours": "replace=None"}),
+    ),
+    # Three layers keep a late run from its commit, and any one is enough: the lease's check, main's, and the catalog's.
+    "a late run's commit is not refused": (
+        Wrong("lakejobs.refine.batch", "Workshop.fence", {"self.ledger.renew(lease)": "pass"}),
+        Wrong("lakejobs.iceberg", "Table.publish", {
+            "if (None if current is None else str(current.snapshotId())) != expected:": "if False:",
+            "if (None if parent is None else str(parent)) != expected:": "if False:",
+        }),
+    ),
+}  # fmt: skip

@@ -134,7 +134,7 @@ def compare(plan: Plan, ours: int | None = None) -> Comparison:
         seen = [_seen(one, plan.shape()) for one in accepted]
         for strategy in played.values():
             (strategy.apply if load is None else strategy.load)(seen)
-    moved = {h for h, history in plan.histories.items() if any(d.change.before for d in history.deliveries)}
+    moved = {h for h, history in plan.histories.items() if any(d.change.moves for d in history.deliveries)}
     live = {key: row.content for key, row in right.rows.items() if row.content is not None}
     wrong, of_fixed = Counter(), Counter()
     if ours is not None:

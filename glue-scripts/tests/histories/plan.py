@@ -38,7 +38,8 @@ class Plan:
     """Histories by number, the timeline they share, and the table they share it in.
 
     `seed` also decides how files are shuffled. `key` is `composite` or `single`, `table_format` as in the manifest;
-    `content` names the columns beside the key.
+    `content` names the columns beside the key. `share` is the share of refused records above which the gate blocks a
+    batch, until the declaration takes its first step; None for no gate.
     """
 
     seed: int
@@ -47,10 +48,15 @@ class Plan:
     key: str = "composite"
     table_format: str = "iceberg"
     content: tuple[str, ...] = tuple(c["name"] for c in CONTENT)
+    share: float | None = None
 
     def shape(self, step: int = 0) -> Shape:
         """The declaration after so many steps."""
         return Shape([*key_columns(self.key), *declared(self.content, step)], _KEYS[self.key])
+
+    def gate(self, step: int) -> Declared:
+        """The gate after so many steps of the declaration."""
+        return {"max_quarantined_share": None if step else self.share, "min_rows": None}
 
     def number(self, key: tuple) -> int | None:
         """Which history a key belongs to."""
@@ -124,7 +130,7 @@ def _typed(record: Record, shape: Shape) -> bool:
 
 def _record(plan: Plan, number: int, delivery: Delivery) -> Record:
     change = delivery.change
-    sequence = None if change.n is None else f"{change.n:035d}"
+    sequence = f"{change.n:035d}" if isinstance(change.n, int) else change.n
     if plan.key == "composite":
         keys: dict[str, str | None] = {"h": str(number), "id": change.id}
         return Record(change.op, sequence, keys | change.values, {"id": change.before}, change.at)
@@ -182,5 +188,5 @@ def pasted(plan: Plan) -> str:
         lines += [f"                {d!r},\n" for d in history.deliveries]
         truth = "" if history.truth is None else f"            {history.truth!r},\n"
         lines.append(f"            ),\n{truth}        ),\n")
-    more = {"key": plan.key, "table_format": plan.table_format, "content": plan.content}
+    more = {"key": plan.key, "table_format": plan.table_format, "content": plan.content, "share": plan.share}
     return "".join(lines) + "    },\n" + "".join(f"    {k}={v!r},\n" for k, v in more.items()) + ")"

@@ -43,7 +43,7 @@ def declared(names: Sequence[str], step: int) -> list[Declared]:
 
 
 _GOOD: dict[str, tuple[str | None, ...]] = {
-    "name": (None, "", "a", "b", "ä", 'z, "q"', "\U0001f600", "A"),
+    "name": (None, "", "a", "b", "ä", 'z, "q"', "\U0001f600", "\uff5e", "A"),
     "kind": ("A", "B", "C"),
     "qty": (None, "0", "1", "-2", "2147483647"),
     "amount": (None, "0.00", "1.50", "12345678.99"),
@@ -68,21 +68,26 @@ _BAD: dict[str, tuple[str | None, ...]] = {
 
 @dataclass(frozen=True)
 class Change:
-    """One record of the source. `n` is its sequence, None in a load; `at` the time of its transaction.
+    """One record of the source. `n` is its sequence, or text in its place, None in a load; `at` its transaction's time.
 
-    `id` and `before` are texts, `before` None where the key did not change.
+    `id` and `before` are texts; `before` is the old key, None where it is left out since it did not change.
     """
 
     op: str | None
-    n: int | None
+    n: int | str | None
     id: str | None
     values: dict[str, str | None] = field(default_factory=dict)
     before: str | None = None
     at: int = 0
 
+    @property
+    def moves(self) -> bool:
+        """Whether the key is another one than before."""
+        return self.before is not None and self.before != self.id
+
     def __repr__(self) -> str:
         more = f", before={self.before!r}" * (self.before is not None) + f", at={self.at}" * (self.at != 0)
-        return f"Change({self.op!r}, {self.n}, {self.id!r}, {self.values!r}{more})"
+        return f"Change({self.op!r}, {self.n!r}, {self.id!r}, {self.values!r}{more})"
 
 
 @dataclass(frozen=True)
@@ -199,7 +204,7 @@ class _Source:
         return self._write("I", i, self._values())
 
     def _update(self, i: int, values: dict[str, str | None]) -> Change:
-        return self._write("U", i, values)
+        return self._write("U", i, values, str(i) if self.r.random() < 0.3 else None)
 
     def _move(self, i: int, to: int) -> Change:
         values = self.rows.pop(i)
@@ -224,7 +229,8 @@ class _Source:
         if flaw == "op":
             op = self.r.choice(("X", None, "d"))
         elif flaw == "sequence":
-            n = None
+            # In a load whatever stands there is ignored.
+            n = self.r.choice((None, "7", "x", 3))
         elif flaw == "id":
             id = self.r.choice((None, "x"))
         elif flaw == "before" and op == "U":
