@@ -19,7 +19,7 @@ APP ?= examples/quickstart
 SCENARIO ?= $(APP)/scenario.json
 say = @printf '[%s] %s\n' "$$(date +%H:%M:%S)" "$(1)"
 
-.PHONY: help setup check lint go-test py-test e2e test soak bench demo files-only lock clean lane-go-and-examples lane-python-and-e2e
+.PHONY: help setup check lint go-test py-test e2e test soak histories bench demo files-only lock clean lane-go-and-examples lane-python-and-e2e
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
@@ -102,6 +102,9 @@ soak: setup ## long random runs; SEED=n repeats one
 	@for folder in glue-scripts/tests rehearsal/tests; do $(PY) -m pytest -m soak -v -s $$folder || [ $$? = 5 ]; done  # 5: none there
 	@$(PY) -m pytest -m soak -v -s test/e2e
 	@$(PY) -m rehearsal --app $(APP) --scenario $(SCENARIO) --out $(BUILD)/demo-other --dms other
+
+histories: setup ## the soak of random histories alone, in shards of 90 minutes that go on; SEED=n, SHARD=k/n, FORMAT=name
+	@$(PY) -m pytest -m soak -s glue-scripts/tests/histories/test_soak.py
 
 bench: setup ## measurements beside a peer's way and a physical limit, into build/bench.json
 	@mkdir -p $(BUILD)

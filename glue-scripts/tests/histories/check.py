@@ -43,7 +43,7 @@ def check(spark: SparkSession, plan: Plan, what: str, peers: bool = False) -> Ve
     verdict = player(spark)(plan)
     took = time.monotonic() - began
     print(f"\n{what}: {len(plan.histories)} histories, {verdict.batches} batches, {len(verdict.faults)} faults struck,"
-          f" {len(verdict.problems)} disagreements, {took:.0f} s")  # fmt: skip
+          f" {verdict.effects} effects at most, {len(verdict.problems)} disagreements, {took:.0f} s")  # fmt: skip
     for fault in verdict.faults:
         print(f"  {fault[:200]}")
     if peers:

@@ -28,6 +28,7 @@ class Verdict:
     batches: int = 0
     blocked: int = 0
     reads: int = 0
+    effects: int = 0
 
     def add(self, text: str, number: int | None = None) -> None:
         self.problems.append(text)
@@ -86,7 +87,7 @@ class _Play:
         self._compare_quarantine()
         for number, text in untrue(self.plan, self.table):
             self.verdict.add(text, number)
-        self.verdict.faults = self.pipeline.struck
+        self.verdict.faults, self.verdict.effects = self.pipeline.struck, self.pipeline.effects
         return self.verdict
 
     def _declare(self, step: int) -> None:

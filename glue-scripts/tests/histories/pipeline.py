@@ -19,12 +19,16 @@ _FAR = 4_000_000_000
 
 
 class Pipeline:
-    """Runs batches of one dataset to their outcomes, each run in a session of its own, as in a process of its own."""
+    """Runs batches of one dataset to their outcomes, each run in a session of its own, as in a process of its own.
+
+    `struck` tells of the faults that did strike, `effects` is the largest number of side effects a run had.
+    """
 
     def __init__(self, lake: Lake, dataset: str, wire: Wire) -> None:
         self.lake, self.dataset, self.wire = lake, dataset, wire
         self.attempts: Counter[str] = Counter()
         self.struck: list[str] = []
+        self.effects = 0
 
     def drain(self, items: list[dict], fault: tuple | None = None) -> None:
         """Starts runs until no batch is open. The first of them suffers the fault."""
@@ -62,6 +66,7 @@ class Pipeline:
                 refine(with_settings(self.lake.spark.newSession()), arguments, self.lake.clients)
             except Exception as error:  # a run that is struck ends in any way
                 failure = error
+        self.effects = max(self.effects, len(running.effects))
         if running.fired:
             self.struck.append(f"{fault} {running.effects[fault[1] - 1]}: {failure}")
         elif failure is not None:

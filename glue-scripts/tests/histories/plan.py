@@ -79,13 +79,19 @@ def random_plan(
 ) -> Plan:
     """The plan of a seed: the same arguments make the same plan. `more` is of the plan."""
     r = Random(seed)
-    slots = timeline(r, batches, generations, faults, steps)
+    return plan_on(r, seed, count, timeline(r, batches, generations, faults, steps), **more)
+
+
+def plan_on(r: Random, seed: int, count: int, slots: Timeline, changes: int = 8, **more: Any) -> Plan:
+    """A plan on this timeline; `changes` is how many a source makes in a generation, on average."""
+    steps = max(slot.declared for slot in slots)
+    generations = max(slot.load or 1 for slot in slots)
     content = tuple(sorted(r.sample([c["name"] for c in CONTENT], 4)))
     names = content + ((EXTRA["name"],) if steps else ())
     empty = all(slot.load != 1 for slot in slots)
     histories = {}
     for h in range(1, count + 1):
-        told = story(Random(f"{seed}/{h}"), generations, names, empty=empty)
+        told = story(Random(f"{seed}/{h}"), generations, names, changes, empty)
         history = deliver(Random(f"{seed}/{h}/delivery"), told, slots)
         histories[h] = replace(history, truth=None) if steps else history
     return Plan(seed, slots, histories, content=content, **more)

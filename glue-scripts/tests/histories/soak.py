@@ -5,10 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
+from typing import Any
 
-from histories.plan import Plan, random_plan
+from histories.delivery import Slot
+from histories.plan import Plan, plan_on, random_plan
 
 _TOGETHER = 250
+# At least as many side effects as a run of one batch has.
+_EFFECTS = 36
+_KINDS = ("shared", "alone", "merges", "loads", "first")
 
 
 @dataclass
@@ -37,22 +43,38 @@ class State:
 
 
 def names(shared: int, alone: int) -> list[str]:
-    """The jobs of so many histories in shared tables and so many alone, those alone spread among the others."""
+    """The jobs of so many histories in shared tables and so many alone, and the sweeps over every side effect."""
     together = [f"shared {i}" for i in range(-(-shared // _TOGETHER))]
-    every = max(1, alone // max(1, len(together)) + (alone % max(1, len(together)) > 0))
+    others = [f"alone {i}" for i in range(alone)] + [f"merges {i}" for i in range(4)]
+    others += [f"loads {i}" for i in range(2 * _EFFECTS // 3)] + [f"first {i}" for i in range(2 * _EFFECTS)]
+    every = -(-len(others) // max(1, len(together)))
     made: list[str] = []
-    left = [f"alone {i}" for i in range(alone)]
     for name in together:
-        made += [name, *left[:every]]
-        left = left[every:]
-    return made + left
+        made += [name, *others[:every]]
+        others = others[every:]
+    return made + others
 
 
 def plan_of(seed: int, table_format: str, name: str) -> Plan:
-    """The plan of a job."""
+    """The plan of a job. Numbers choose keys of one or the other kind, and in sweeps where runs are struck."""
     kind, _, number = name.partition(" ")
-    own = seed * 100_000 + int(number) + (50_000 if kind == "alone" else 0)
-    key = "single" if int(number) % 2 else "composite"
+    n = int(number)
+    own = seed * 100_000 + n + 10_000 * _KINDS.index(kind)
+    more: dict[str, Any] = {"key": "single" if n % 2 else "composite", "table_format": table_format}
+    if kind == "shared":
+        return random_plan(own, _TOGETHER, 12, 3, faults=0.5, **more)
     if kind == "alone":
-        return random_plan(own, 1 + int(number) % 3, 6, 3, faults=0.8, steps=2, key=key, table_format=table_format)
-    return random_plan(own, _TOGETHER, 12, 3, faults=0.5, steps=0, key=key, table_format=table_format)
+        return random_plan(own, 1 + n % 3, 6, 3, faults=0.8, steps=2, **more)
+    r = Random(own)
+    if kind == "merges":
+        # Each batch is struck at the next effect; twice over, dead before and after it, or overtaken.
+        faults = [("crash", k, ("before", "after")[n]) if n < 2 else ("overtaken", k) for k in range(1, _EFFECTS + 1)]
+        return plan_on(r, own, 10, (Slot(load=1), *[Slot(fault=f) for f in faults]), changes=_EFFECTS, **more)
+    when, at = ("before", "after")[n % 2], n // 2
+    if kind == "loads":
+        slots = [Slot(load=1), Slot()]
+        for k in range(3):
+            slots += [Slot(load=2 + k, fault=("crash", 3 * at + k + 1, when)), Slot()]
+        return plan_on(r, own, 10, tuple(slots), **more)
+    first = Slot(load=1 if r.random() < 0.5 else None, fault=("crash", at + 1, when))
+    return plan_on(r, own, 10, (first, Slot()), **more)

@@ -1,0 +1,38 @@
+"""The long tier's book-keeping, without Spark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from histories.plan import batches
+from histories.soak import State, names, plan_of
+
+
+def test_jobs_are_what_was_asked_for() -> None:
+    jobs = names(10_000, 50)
+    assert len(jobs) == len(set(jobs))
+    shared = [plan_of(1, "iceberg", name) for name in jobs[:1]]
+    assert len(shared[0].histories) * sum(name.startswith("shared") for name in jobs) == 10_000
+    assert sum(name.startswith("alone") for name in jobs) == 50
+    struck = set()
+    for name in jobs:
+        if name.startswith(("merges", "first", "loads")):
+            plan = plan_of(3, "iceberg", name)
+            made = batches(plan)
+            struck |= {
+                (name.split()[0], *slot.fault) for i, slot in enumerate(plan.timeline) if slot.fault and i in made
+            }
+    for kind in ("merges", "loads", "first"):
+        for when in ("before", "after"):
+            assert {n for k, _, n, *w in struck if (k, w) == (kind, [when])} == set(range(1, 37)), (kind, when)
+    assert plan_of(1, "iceberg", "alone 3") == plan_of(1, "iceberg", "alone 3")
+    assert plan_of(1, "iceberg", "alone 3") != plan_of(2, "iceberg", "alone 3")
+
+
+def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "soak.json"
+    state = State.load(path, 7)
+    state.note("shared 1", {"histories": 2})
+    assert State.load(path, None).done == State.load(path, 7).done == {"shared 1": {"histories": 2}}
+    assert State.load(path, None).seed == 7
+    assert (State.load(path, 8).seed, State.load(path, 8).done) == (8, {})
