@@ -10,7 +10,8 @@ from typing import Any
 
 from lake import Lake, replicated
 
-from histories.model import Outcome, Row, Table
+from histories.model import Row
+from histories.outcomes import Outcome, Table
 from histories.pipeline import Pipeline
 from histories.plan import DATASET, NAME, SPAN, Plan, batches
 from histories.reader import Reader

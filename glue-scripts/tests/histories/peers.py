@@ -18,7 +18,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from histories.model import Judged, Shape, Table, judged
+from histories.model import Judged, Shape, judged
+from histories.outcomes import Table
 from histories.plan import Plan, batches
 from histories.records import Key
 

@@ -12,7 +12,8 @@ import pytest
 
 from histories.delivery import Delivery, History, Slot
 from histories.driver import untrue
-from histories.model import Epoch, Row, Table, settled
+from histories.model import Epoch, Row, settled
+from histories.outcomes import Table
 from histories.peers import compare
 from histories.plan import Plan, batches, pasted, random_plan
 from histories.records import INVALID, Landed, parse

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from histories.delivery import Delivery, History, Slot
 from histories.driver import Verdict
-from histories.model import Row, Shape, Table
+from histories.model import Row, Shape
+from histories.outcomes import Table
 from histories.plan import Plan, batches, pasted, random_plan
 from histories.records import Key
 from histories.shrink import shrink
