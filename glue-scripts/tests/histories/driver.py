@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lake import Lake, replicated
@@ -151,8 +151,9 @@ class _Play:
             self.verdict.add(f"{what}: the job says {found}, the model {right}; {record.get('reason', '')}")
 
     def _compare_rows(self, when: str) -> None:
+        names = self.plan.shape(self.step).content
         found = self._rows()
-        wanted = self.table.rows
+        wanted = {key: _with_columns(row, names) for key, row in self.table.rows.items()}
         for key in sorted(found.keys() | wanted.keys()):
             ours, theirs = found.get(key), wanted.get(key)
             same = ours == theirs and (ours is None or ours.batch == theirs.batch)
@@ -203,6 +204,11 @@ class _Play:
             self.verdict.add(f"the quarantine has {n} of {row} that the model does not have")
         for row, n in (wanted - found).items():
             self.verdict.add(f"the quarantine lacks {n} of {row}")
+
+
+def _with_columns(row: Row, names: Sequence[str]) -> Row:
+    """The row with NULL in columns that are younger than it."""
+    return row if row.content is None else replace(row, content={n: row.content.get(n) for n in names})
 
 
 def untrue(plan: Plan, table: Table) -> Iterator[tuple[int, str]]:
