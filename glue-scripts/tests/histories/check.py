@@ -44,8 +44,8 @@ def check(spark: SparkSession, plan: Plan, what: str, peers: bool = False) -> Ve
     took = time.monotonic() - began
     print(f"\n{what}: {len(plan.histories)} histories, {verdict.batches} batches, {len(verdict.faults)} faults struck,"
           f" {verdict.effects} effects at most, {len(verdict.problems)} disagreements, {took:.0f} s")  # fmt: skip
-    for fault in verdict.faults:
-        print(f"  {fault[:200]}")
+    for line in [*verdict.faults, *verdict.problems[:5]]:
+        print(f"  {line[:300]}")
     if peers:
         print(compare(plan, ours=len(verdict.histories)))
     if verdict.problems:

@@ -11,6 +11,7 @@ from lake import Lake
 from lakejobs.arguments import RefineArguments
 from lakejobs.refine.job import refine
 from lakejobs.session import with_settings
+from pyspark.sql import SparkSession
 
 from histories.wire import Wire
 
@@ -19,8 +20,9 @@ _FAR = 4_000_000_000
 
 
 class Pipeline:
-    """Runs batches of one dataset to their outcomes, each run in a session of its own, as in a process of its own.
+    """Runs batches of one dataset to their outcomes.
 
+    A run after one that was struck has a session of its own: nothing lives on that a dead process would not leave.
     `struck` tells of the faults that did strike, `effects` is the largest number of side effects a run had.
     """
 
@@ -29,6 +31,7 @@ class Pipeline:
         self.attempts: Counter[str] = Counter()
         self.struck: list[str] = []
         self.effects = 0
+        self._session: SparkSession | None = None
 
     def drain(self, items: list[dict], fault: tuple | None = None) -> None:
         """Starts runs until no batch is open. The first of them suffers the fault."""
@@ -57,17 +60,20 @@ class Pipeline:
         arguments, run, token = self._start(batches)
 
         def overtake() -> None:
+            self._session = None
             self._settle(run, token, batches)
             self.drain(items)
 
         failure: Exception | None = None
         with self.wire.run(fault, overtake) as running:
             try:
-                refine(with_settings(self.lake.spark.newSession()), arguments, self.lake.clients)
+                self._session = self._session or with_settings(self.lake.spark.newSession())
+                refine(self._session, arguments, self.lake.clients)
             except Exception as error:  # a run that is struck ends in any way
                 failure = error
         self.effects = max(self.effects, len(running.effects))
         if running.fired:
+            self._session = None
             self.struck.append(f"{fault} {running.effects[fault[1] - 1]}: {failure}")
         elif failure is not None:
             raise failure

@@ -36,7 +36,10 @@ class Reader:
 
     def may_see(self, batch: str, from_now: bool) -> None:
         """From now on the batch's rows may be seen, or (blocked) not until this is said again."""
-        self._from[batch] = time.monotonic() if from_now else math.inf
+        if not from_now:
+            self._from[batch] = math.inf
+        elif self._from.get(batch, math.inf) == math.inf:
+            self._from[batch] = time.monotonic()
 
     def too_early(self) -> list[str]:
         """Batches of which rows were seen that must not have been."""

@@ -16,6 +16,6 @@ def test_a_table_of_its_own(
 ) -> None:
     seed = seed_of() + nth
     key = "single" if nth % 2 else "composite"
-    plan = random_plan(seed, 1, 4, 2, faults=0.8, steps=2, key=key, table_format=table_format)
+    plan = random_plan(seed, 1, 3, 2, faults=0.8, steps=2, key=key, table_format=table_format)
     with capsys.disabled():
         check(spark, plan, f"{table_format}, alone, SEED={seed - nth} number {nth}")
