@@ -36,3 +36,10 @@ def test_a_mistake_is_found(
                 print(f"\n{name}: seed {seed}, {len(verdict.problems)} disagreements: {verdict.problems[0][:200]}")
             return
     pytest.fail(f"{name} was not found")
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_mistake_can_be_made(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """The lines that mutants replace are there."""
+    for wrong in MUTANTS[name]:
+        wrong.apply(monkeypatch)
