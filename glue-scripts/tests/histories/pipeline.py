@@ -10,7 +10,7 @@ from typing import Any
 from lake import Lake
 from lakejobs.arguments import RefineArguments
 from lakejobs.refine.job import refine
-from lakejobs.session import with_settings
+from lakejobs.session import activate, another_session
 from pyspark.sql import SparkSession
 
 from histories.wire import Wire
@@ -67,10 +67,13 @@ class Pipeline:
         failure: Exception | None = None
         with self.wire.run(fault, overtake) as running:
             try:
-                self._session = self._session or with_settings(self.lake.spark.newSession())
+                self._session = self._session or another_session(self.lake.spark)
+                activate(self._session)
                 refine(self._session, arguments, self.lake.clients)
             except Exception as error:  # a run that is struck ends in any way
                 failure = error
+            finally:
+                activate(self.lake.spark)
         self.effects = max(self.effects, len(running.effects))
         if running.fired:
             self._session = None

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from lakejobs.session import activate, another_session
 from pyspark.sql import SparkSession
 
 
@@ -20,7 +21,7 @@ class Reader:
     def __init__(self, spark: SparkSession, table: str) -> None:
         self.saw: list[tuple[float, frozenset[str]]] = []
         self.errors: list[str] = []
-        self._spark, self._table = spark.newSession(), table
+        self._spark, self._table = another_session(spark), table
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reader", daemon=True)
         self._from: dict[str, float] = {}
@@ -46,6 +47,7 @@ class Reader:
         return sorted({batch for at, seen in self.saw for batch in seen if self._from.get(batch, math.inf) > at})
 
     def _run(self) -> None:
+        activate(self._spark)
         while not self._stop.is_set():
             try:
                 if self._spark.catalog.tableExists(self._table):
