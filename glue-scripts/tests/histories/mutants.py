@@ -57,7 +57,7 @@ MUTANTS: dict[str, tuple[Wrong, ...]] = {
         Wrong(_CLASSIFY, "_judged", {'.when(F.col(GENERATION) < loaded, "stale")': ""}),
     ),
     "duplicates counted as changes": (
-        Wrong("lakejobs.refine.compare", "ranked", {"~F.lag(change).over(ordered).eqNullSafe(change)": "F.lit(True)"}),
+        Wrong("lakejobs.refine.compare", "ranked", {'F.col("_number") == F.col("_rank")': "F.lit(True)"}),
     ),
     "a key change keeps the old key": (
         Wrong(_CHANGES, "_moves", {'_operation().eqNullSafe("U") & F.coalesce(differs, F.lit(False))': "F.lit(False)"}),
@@ -65,7 +65,7 @@ MUTANTS: dict[str, tuple[Wrong, ...]] = {
     "rules judge deletes": (Wrong(_CHANGES, "_reasons", {"fault & ~_deletes()": "fault"}),),
     "a load deletes rows it refuses": (
         Wrong("lakejobs.refine.apply", "Application._absent",
-              {"conformed.frame)": "conformed.frame.where(F.size(REASONS) == 0))"}),
+              {"self.load, conformed.frame)": "self.load, conformed.frame.where(F.size(REASONS) == 0))"}),
     ),
     "a dead run's commit is not found": (
         Wrong("lakejobs.refine.batch", "BatchWork._recovered",

@@ -188,17 +188,17 @@ class _Source:
         return made
 
     def _tie(self, i: int) -> list[Change]:
-        """Records that share a sequence: the order is decided by content."""
-        first = self._update(i, self._values())
-        if self.r.random() < 0.3:
-            second = self._dirty(Change("D", self.n, str(i), {}, at=self.at))
-        elif self.r.random() < 0.3:
-            other = self.r.choice(IDS)
-            before = None if other == i else str(other)
-            second = self._dirty(Change("U", self.n, str(i), dict(first.values), before, self.at))
-        else:
-            second = self._dirty(Change("U", self.n, str(i), self._values(), at=self.at))
-        return [first, second]
+        """Records that share a sequence: the order is decided by content.
+
+        They differ in content: which of two that are alike counts as the first is nowhere said.
+        """
+        first, values = self._update(i, self._values()), self._values()
+        while values == first.values:
+            values = self._values()
+        motif, other = self.r.random(), str(self.r.choice(IDS))
+        if motif < 0.3:
+            return [first, self._dirty(Change("D", self.n, str(i), {}, at=self.at))]
+        return [first, self._dirty(Change("U", self.n, str(i), values, other if motif < 0.6 else None, self.at))]
 
     def _insert(self, i: int) -> Change:
         return self._write("I", i, self._values())
