@@ -93,8 +93,7 @@ class _Play:
 
     def _declare(self, step: int) -> None:
         self.step, shape = step, self.plan.shape(step)
-        more: dict[str, Any] = {} if self.plan.table_format == "iceberg" else {"table_format": self.plan.table_format}
-        more["gate"] = self.plan.gate(step)
+        more = {"table_format": self.plan.table_format, "gate": self.plan.gate(step)}
         self.lake.declare(replicated(NAME, list(shape.columns), list(shape.keys), **more))
 
     def _drain(self, slots: list[int], fault: tuple | None) -> None:
@@ -165,12 +164,13 @@ class _Play:
     def _rows(self) -> dict[tuple, Row]:
         """The table's rows, values by their declared types."""
         name = self.lake.cleaned(DATASET)
-        if not self.lake.spark.catalog.tableExists(name):
+        if not self.lake.exists(name):
             return {}
         shape = self.plan.shape(self.step)
         types = {c["name"]: c["type"] for c in shape.columns}
-        self.lake.spark.sql(f"REFRESH TABLE {name}")
-        frame = self.lake.spark.table(name)
+        if self.plan.table_format == "iceberg":
+            self.lake.spark.sql(f"REFRESH TABLE {name}")
+        frame = self.lake.frame(name)
         stored = dict(frame.dtypes)
         # Until a batch has something to write, a table stands as the declaration before had it.
         if any(stored.get(n) != t for n, t in types.items()) and self.written == self.step:
