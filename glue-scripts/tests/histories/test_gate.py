@@ -11,6 +11,8 @@ from histories.check import FORMATS, check, seed_of
 from histories.delivery import Slot
 from histories.plan import random_plan
 
+pytestmark = pytest.mark.soak
+
 
 @pytest.mark.parametrize("table_format", FORMATS)
 def test_nobody_sees_a_blocked_batch(

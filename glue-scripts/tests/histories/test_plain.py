@@ -42,6 +42,7 @@ def test_tables_without_changes(spark: SparkSession, load: str, capsys: pytest.C
         assert not verdict.problems, "\n".join(verdict.problems[:10])
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("load", ["append", "upsert"])
 def test_tables_without_changes_in_short(spark: SparkSession, load: str) -> None:
     seed = seed_of()

@@ -10,6 +10,8 @@ from histories.plan import random_plan
 
 _HISTORIES = {"iceberg": 150}
 
+pytestmark = pytest.mark.soak
+
 
 @pytest.mark.parametrize("key", ["composite", "single"])
 @pytest.mark.parametrize("table_format", FORMATS)
