@@ -35,6 +35,9 @@ def effect(call: Call) -> str | None:
         zone = ZONE.search(call.resource)
         assert zone, call
         folder = zone[2].split("/")[0] if zone[1] == "artifacts" else zone[2].split("/")[2]
+        if folder == "_delta_log":
+            return f"{who}: {zone[1]} log" if zone[2].endswith(".json") else None
+        folder = "data" if folder.startswith("part-") else folder
         return None if folder == "metadata" else f"{who}: {zone[1]} {folder}"
     if call.service == "glue":
         zone = re.search(r"_(cleaned|curated|quarantine)/", call.resource)

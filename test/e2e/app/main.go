@@ -1,4 +1,4 @@
-// Command app is the small lake of the end-to-end tests: one keyed table with a model over it, ten feeds of which one
+// Command app is the small lake of the end-to-end tests: one keyed table with a model over it, one in Delta, ten feeds of which one
 // is declared wrongly, and one dataset with a strict gate. SHOP_MENDED=1 declares the wrong feed and the gate right.
 package main
 
@@ -30,7 +30,7 @@ func main() {
 			Name:   "shop",
 			Models: models,
 			Sources: lake.Sources{
-				"Files": ingestion.FileDrop{Datasets: append(feeds(mended), items(), orders(mended))},
+				"Files": ingestion.FileDrop{Datasets: append(feeds(mended), items(), orders(mended), stock())},
 			},
 			Pipeline: processing.Settings{Lease: time.Minute, MaxAttempts: 4},
 		})
@@ -49,6 +49,13 @@ func items() dataset.Spec {
 		},
 		Freshness: 4 * time.Minute,
 	}
+}
+
+// stock has the columns of items, in a table of another format.
+func stock() dataset.Spec {
+	spec := items()
+	spec.Name, spec.Doc, spec.TableFormat, spec.Freshness = "stock", "One row per item in store.", dataset.Delta, 0
+	return spec
 }
 
 // orders blocks any batch with a bad row until its gate is mended.
