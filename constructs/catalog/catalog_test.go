@@ -117,15 +117,21 @@ func TestOperations(t *testing.T) {
 	ops := catalog.NewOperations(stack, "Operations", &catalog.OperationsProps{Name: "commerce_operations", Artifacts: zone(stack)})
 	ops.GrantRead(role(stack, "Read"))
 	template := cdktest.Synth(t, stack)
-	table := template.One(t, "AWS::Glue::Table")
-	text := cdktest.JSON(table.Body)
+	results := cdktest.JSON(template.Named(t, "AWS::Glue::Table", "OperationsQualityResults").Body)
+	for _, want := range []string{`"Name": "quality_results"`, `"Location": "s3://lake/quality/results/"`, `"Name": "observed"`, `"Type": "double"`} {
+		if !strings.Contains(results, want) {
+			t.Errorf("want %s in %s", want, results)
+		}
+	}
+	text := cdktest.JSON(template.Named(t, "AWS::Glue::Table", "OperationsBatches").Body)
 	for _, want := range []string{`"DatabaseName": "commerce_operations"`, `"Name": "batches"`, `"Location": "s3://lake/ledger/batches/"`,
 		`"org.openx.data.jsonserde.JsonSerDe"`, `"DependsOn": [`, `"DeletionPolicy": "Retain"`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("want %s in %s", want, text)
 		}
 	}
-	if lines := policytest.Statements(template, "AWS::IAM::Policy", "Read"); len(lines) != 4 || !strings.Contains(lines[2], "/ledger/batches/*") {
+	if lines := policytest.Statements(template, "AWS::IAM::Policy", "Read"); len(lines) != 6 ||
+		!strings.Contains(lines[2], "/ledger/batches/*") || !strings.Contains(lines[3], "/quality/*") {
 		t.Errorf("want tables, key, objects and listing, got %q", lines)
 	}
 	findNothing(t, template, stack)

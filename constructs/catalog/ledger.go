@@ -39,6 +39,8 @@ const (
 	Split LedgerRole = "split"
 	// Job brings the batches of a run to their outcome and renews its leases, or publishes models.
 	Job LedgerRole = "job"
+	// History looks up earlier batches of a dataset.
+	History LedgerRole = "history"
 	// Reader only looks.
 	Reader LedgerRole = "reader"
 )
@@ -149,6 +151,7 @@ var ledgerAccesses = map[LedgerRole]ledgerAccess{
 	// The records it creates and those it changes are different ones, and it deletes the list of a load's earlier try.
 	Replication: {table: changing("dynamodb:GetItem", "dynamodb:Query")},
 	Job:         {table: changing("dynamodb:GetItem")},
+	History:     {index: []string{"dynamodb:Query"}},
 	Reader:      {table: []string{"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}, index: []string{"dynamodb:Query"}},
 }
 
@@ -162,22 +165,25 @@ var (
 func (l *Ledger) Grant(grantee awsiam.IGrantable, role LedgerRole) awsiam.Grant {
 	access, ok := ledgerAccesses[role]
 	if !ok {
-		panic(fmt.Sprintf("catalog: %q plays no part with the ledger; allowed: notice, dispatch, record, reconcile, redeliver, replication, split, job, reader", role))
+		panic(fmt.Sprintf("catalog: %q plays no part with the ledger; allowed: notice, dispatch, record, reconcile, redeliver, replication, split, job, history, reader", role))
 	}
 	grant := func(actions []string, arn string) awsiam.Grant {
 		return awsiam.Grant_AddToPrincipal(&awsiam.GrantOnPrincipalOptions{
 			Grantee: grantee, Actions: jsii.Strings(actions...), ResourceArns: jsii.Strings(arn),
 		})
 	}
-	g := grant(access.table, l.TableArn())
+	use := keyForWrites
+	if role == Reader || role == History {
+		use = keyForReads
+	}
+	g := l.key.Grant(grantee, *jsii.Strings(use...)...)
+	if len(access.table) > 0 {
+		g = grant(access.table, l.TableArn()).Combine(g)
+	}
 	if len(access.index) > 0 {
 		g = g.Combine(grant(access.index, l.TableArn()+"/index/"+ByDataset))
 	}
-	use := keyForWrites
-	if role == Reader {
-		use = keyForReads
-	}
-	return g.Combine(l.key.Grant(grantee, *jsii.Strings(use...)...))
+	return g
 }
 
 // LedgerAttributes identify a ledger that exists already.

@@ -35,8 +35,10 @@ func (p *WorkgroupProps) queries() ([]query, error) {
 	var all []query
 	from := map[string]string{}
 	if p.Operations != nil {
-		all = append(all, failedBatches(p.Operations.Name()))
-		from[all[0].name] = "the built-in query"
+		all = append(all, failedBatches(p.Operations.Name()), failedRules(p.Operations.Name()))
+		for _, q := range all {
+			from[q.name] = "the built-in query"
+		}
 	}
 	l.Under("", eachFile(p.Queries, func(file, content string) {
 		at := check.Key("", file)
@@ -125,6 +127,21 @@ func failedBatches(database string) query {
 			`FROM "` + database + `"."` + catalog.BatchesTable + `"`,
 			"WHERE state IN ('blocked', 'failed') OR coalesce(unreadable, '') NOT IN ('', '[]')",
 			"ORDER BY updated_at DESC",
+		}, "\n"),
+	}
+}
+
+// failedRules asks which quality rules did not hold, in which batches, and what was seen.
+func failedRules(database string) query {
+	return query{
+		name:     "failed_rules",
+		doc:      "Quality rules that did not hold, with what was expected and seen; newest batches first.",
+		database: database,
+		sql: strings.Join([]string{
+			"SELECT dataset, rule, policy, expected, observed, rows_judged, rows_failed, batch, frozen_at",
+			`FROM "` + database + `"."` + catalog.QualityResultsTable + `"`,
+			"WHERE NOT passed",
+			"ORDER BY frozen_at DESC, dataset, rule",
 		}, "\n"),
 	}
 }

@@ -49,10 +49,12 @@ func TestWorkgroup(t *testing.T) {
 			t.Errorf("want %s in %s", want, text)
 		}
 	}
-	named := template.One(t, "AWS::Athena::NamedQuery")
-	if p := named.Properties(); p["Name"] != "failed_batches" || p["Database"] != "commerce_operations" ||
-		policytest.Flatten(p["WorkGroup"]) != "${"+group.ID+"}" || !strings.Contains(p["QueryString"].(string), `FROM "commerce_operations"."batches"`) {
-		t.Errorf("want the built-in query in the workgroup, got %s", cdktest.JSON(p))
+	for name, table := range map[string]string{"failed_batches": "batches", "failed_rules": "quality_results"} {
+		p := template.Named(t, "AWS::Athena::NamedQuery", "WorkgroupQuery"+strings.ReplaceAll(name, "_", "")).Properties()
+		if p["Name"] != name || p["Database"] != "commerce_operations" || policytest.Flatten(p["WorkGroup"]) != "${"+group.ID+"}" ||
+			!strings.Contains(p["QueryString"].(string), `FROM "commerce_operations"."`+table+`"`) {
+			t.Errorf("want the built-in query %s in the workgroup, got %s", name, cdktest.JSON(p))
+		}
 	}
 	for _, found := range [][]string{policytest.Wildcards(template), policytest.Literals(template), policytest.Nag(stack)} {
 		if len(found) > 0 {

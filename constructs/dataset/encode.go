@@ -64,6 +64,7 @@ func (m *Manifest) fillLists() {
 		for j := range e.Columns {
 			e.Columns[j].Rules = filled(e.Columns[j].Rules)
 		}
+		e.Rules = filled(e.Rules)
 	}
 }
 
@@ -100,63 +101,6 @@ type gateJSON struct {
 	MaxQuarantinedShare *float64 `json:"max_quarantined_share"`
 	MinRows             *int     `json:"min_rows"`
 	MaxDeletedShare     *float64 `json:"max_deleted_share,omitempty"`
-}
-
-// MarshalJSON renders a column rule as the manifest states it.
-func (r Rule) MarshalJSON() ([]byte, error) {
-	switch r.kind {
-	case kindRange:
-		return compact(rangeJSON{Kind: r.kind, Min: r.min, Max: r.max})
-	case kindSet:
-		return compact(setJSON{Kind: r.kind, Values: append([]string{}, r.values...)})
-	case kindPattern:
-		return compact(patternJSON{Kind: r.kind, Regex: r.regex})
-	}
-	return nil, fmt.Errorf("rule %s is no column rule", r)
-}
-
-// UnmarshalJSON reads a column rule from the manifest.
-func (r *Rule) UnmarshalJSON(b []byte) error {
-	var kind struct {
-		Kind string `json:"kind"`
-	}
-	if err := json.Unmarshal(b, &kind); err != nil {
-		return err
-	}
-	switch kind.Kind {
-	case kindRange:
-		var j rangeJSON
-		err := strict(b, &j)
-		*r = Rule{kind: kindRange, min: j.Min, max: j.Max}
-		return err
-	case kindSet:
-		var j setJSON
-		err := strict(b, &j)
-		*r = Rule{kind: kindSet, values: j.Values}
-		return err
-	case kindPattern:
-		var j patternJSON
-		err := strict(b, &j)
-		*r = Rule{kind: kindPattern, regex: j.Regex}
-		return err
-	}
-	return fmt.Errorf("rule: got kind %q; allowed: %s, %s, %s", kind.Kind, kindRange, kindSet, kindPattern)
-}
-
-type rangeJSON struct {
-	Kind string  `json:"kind"`
-	Min  *string `json:"min"`
-	Max  *string `json:"max"`
-}
-
-type setJSON struct {
-	Kind   string   `json:"kind"`
-	Values []string `json:"values"`
-}
-
-type patternJSON struct {
-	Kind  string `json:"kind"`
-	Regex string `json:"regex"`
 }
 
 func compact(v any) ([]byte, error) {

@@ -68,3 +68,45 @@ func ExampleManifest_Route() {
 	// web.clicks true
 	//  false
 }
+
+func ExampleSpec_DQDL() {
+	payments := dataset.Spec{
+		Domain: "sales", Name: "payments", Doc: "One row per payment.",
+		Keys: []string{"id"},
+		Columns: []dataset.Column{
+			{Name: "id", Type: dataset.Bigint},
+			{Name: "iban", Type: dataset.String, Rules: dataset.Rules{dataset.Pattern("^[A-Z]{2}[0-9]{2}"), dataset.Completeness(0.98)}},
+			{Name: "net", Type: dataset.Decimal(12, 2), Rules: dataset.Rules{dataset.AtLeast(0), dataset.AtMost(10_000).Mostly(0.99).Warn()}},
+			{Name: "vat", Type: dataset.Decimal(12, 2)},
+			{Name: "total", Type: dataset.Decimal(12, 2)},
+			{Name: "reference", Type: dataset.String, Rules: dataset.Rules{dataset.Uniqueness(1)}},
+			{Name: "paid_at", Type: dataset.Timestamp, Rules: dataset.Rules{dataset.FreshWithin(24 * time.Hour).Warn()}},
+		},
+		Rules: dataset.Rules{
+			dataset.Satisfies("total_adds_up", "net + vat = total"),
+			dataset.RowCountWithin(3, 7),
+			dataset.CustomSQL("not_all_free", "SELECT max(total) > 0 FROM {{ batch }}"),
+		},
+		Profile: true,
+	}
+	text, err := payments.DQDL()
+	if err != nil {
+		fmt.Println(err)
+	}
+	fmt.Print(text)
+	// Output:
+	// Rules = [
+	//     IsComplete "id" labels=["policy"="quarantine"],
+	//     ColumnValues "iban" matches "(?s).*(?:^[A-Z]{2}[0-9]{2}).*" where "iban is not null" labels=["policy"="quarantine"],
+	//     Completeness "iban" >= 0.98 labels=["policy"="block"],
+	//     ColumnValues "net" >= 0 where "net is not null" labels=["policy"="quarantine"],
+	//     CustomSql "select avg(case when net > 10000 then 0.0 else 1.0 end) from primary" >= 0.99 labels=["policy"="warn"],
+	//     Uniqueness "reference" >= 1 where "reference is not null" labels=["policy"="block"],
+	//     # the lake judges by the moment a batch was claimed, this by now; DataFreshness would judge every row
+	//     CustomSql "select unix_timestamp() - unix_timestamp(max(paid_at)) from primary" <= 86400 labels=["policy"="warn"],
+	//     CustomSql "select count(*) from primary where not (net + vat = total)" = 0 labels=["policy"="quarantine"],
+	//     # judged of a batch in the lake, of the whole table here; in AWS Glue ETL jobs only, as it looks back
+	//     ((RowCount >= 0.3333333333333333 * avg(last(7))) and (RowCount <= 3 * avg(last(7)))) labels=["policy"="block"]
+	//     # no rule: CustomSQL("not_all_free", "SELECT max(total) > 0 FROM {{ batch }}") has the batch and the table for inputs
+	// ]
+}

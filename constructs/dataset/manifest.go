@@ -27,6 +27,7 @@ type Entry struct {
 	Format             FileFormat  `json:"format"`
 	Columns            []Column    `json:"columns"`
 	UniqueKey          bool        `json:"unique_key"`
+	Rules              Rules       `json:"rules"`
 	Gate               Gate        `json:"gate"`
 	TableFormat        TableFormat `json:"table_format"`
 	CleanedDatabase    string      `json:"cleaned_database"`
@@ -34,6 +35,8 @@ type Entry struct {
 	FreshnessSeconds   *int64      `json:"freshness_seconds"`
 	// Delivery orders the deliveries of a snapshot; nil, and absent, for every other load.
 	Delivery *Delivery `json:"delivery,omitempty"`
+	// Profile says that statistics of each batch's columns are kept; absent where they are not.
+	Profile bool `json:"profile,omitempty"`
 }
 
 // Landing says which dataset the objects under a prefix of the raw bucket belong to.

@@ -22,15 +22,17 @@ func everything(tb testing.TB) ([]dataset.Spec, []dataset.Landing, []dataset.Mod
 	tb.Helper()
 	kinds := dataset.Spec{
 		Domain: "lab", Name: "kinds", Doc: "Every type, rule, class & protection: <all>.",
-		Keys: []string{"text", "day"}, Rules: dataset.Rules{dataset.UniqueKey()}, Format: dataset.Parquet{},
+		Keys: []string{"text", "day"}, Format: dataset.Parquet{},
+		Rules: dataset.Rules{dataset.UniqueKey(), dataset.RowCountWithin(2.5, 7), dataset.Satisfies("small_is_small", "small < 100 OR big > 0"),
+			dataset.Satisfies("priced", "price IS NOT NULL").Mostly(0.9).Warn(), dataset.CustomSQL("no_gap", "SELECT count(*) FROM {{ table }} WHERE big IS NULL").Warn()},
 		Columns: []dataset.Column{
 			{Name: "text", Type: dataset.String, Class: dataset.Personal, Protect: dataset.Hash, Rules: dataset.Rules{dataset.Pattern(`^[A-Z]+$`), dataset.OneOf("O", "F")}},
-			{Name: "flag", Type: dataset.Boolean, Class: dataset.Public},
+			{Name: "flag", Type: dataset.Boolean, Class: dataset.Public, Rules: dataset.Rules{dataset.Completeness(0.98), dataset.Completeness(1).Warn()}},
 			{Name: "small", Type: dataset.Int, Rules: dataset.Rules{dataset.AtMost(7), dataset.OneOf(1, 2)}},
 			{Name: "big", Type: dataset.Bigint, Required: true, Rules: dataset.Rules{dataset.AtLeast(-1)}},
-			{Name: "ratio", Type: dataset.Double, Rules: dataset.Rules{dataset.Between(0.1, 0.9)}},
+			{Name: "ratio", Type: dataset.Double, Rules: dataset.Rules{dataset.Between(0.1, 0.9).Block(), dataset.AtMost(0.8).Mostly(0.75).Warn()}},
 			{Name: "day", Type: dataset.Date, Doc: "The day, in UTC.", Rules: dataset.Rules{dataset.Between("1992-01-01", "1998-12-31")}},
-			{Name: "moment", Type: dataset.Timestamp, Rules: dataset.Rules{dataset.AtLeast("1992-01-01T00:00:00.5")}},
+			{Name: "moment", Type: dataset.Timestamp, Rules: dataset.Rules{dataset.AtLeast("1992-01-01T00:00:00.5"), dataset.FreshWithin(36 * time.Hour)}},
 			{Name: "price", Type: dataset.Decimal(15, 2), Protect: dataset.Hash},
 			{Name: "secret", Type: dataset.String, Class: dataset.Personal, Protect: dataset.Drop},
 		},
@@ -38,7 +40,8 @@ func everything(tb testing.TB) ([]dataset.Spec, []dataset.Landing, []dataset.Mod
 	}
 	events := dataset.Spec{
 		Domain: "lab", Name: "events", Load: dataset.Append, Keys: []string{"id"},
-		Columns:   []dataset.Column{{Name: "id", Type: dataset.Decimal(38, 0)}, {Name: "note", Type: dataset.String}},
+		Columns: []dataset.Column{{Name: "id", Type: dataset.Decimal(38, 0), Rules: dataset.Rules{dataset.Uniqueness(0.5).Warn()}},
+			{Name: "note", Type: dataset.String, Rules: dataset.Rules{dataset.References("lab.clicks", "payload"), dataset.References("lab.taps", "id").Mostly(0.8).Block()}}},
 		Format:    dataset.CSV{NoHeader: true, Delimiter: "|", NullValue: `\N`},
 		Freshness: time.Hour,
 	}
@@ -59,7 +62,7 @@ func everything(tb testing.TB) ([]dataset.Spec, []dataset.Landing, []dataset.Mod
 		Columns: []dataset.Column{{Name: "id", Type: dataset.String}},
 	}
 	rates := dataset.Spec{
-		Domain: "lab", Name: "rates", Load: dataset.Snapshot, Keys: []string{"id"}, Deliveries: dataset.Deliveries{Stamp: time.DateOnly},
+		Domain: "lab", Name: "rates", Profile: true, Load: dataset.Snapshot, Keys: []string{"id"}, Deliveries: dataset.Deliveries{Stamp: time.DateOnly},
 		Columns: []dataset.Column{{Name: "id", Type: dataset.String}, {Name: "rate", Type: dataset.Decimal(9, 4)}},
 		Gate:    dataset.Gate{MaxDeletedShare: dataset.Share(0.2)},
 	}
@@ -135,7 +138,7 @@ func TestSchemaNamesTheMembersOfTheGoldenManifest(t *testing.T) {
 	kind, _ := m.Dataset("lab.kinds")
 	column := kind.Columns[0]
 	// Members that a manifest of an older library does not have either.
-	optional := map[string]int{"dataset": 1, "gate": 1}
+	optional := map[string]int{"dataset": 2, "gate": 1}
 	objects := map[string]any{
 		"dataset": *kind, "format": kind.Format, "column": column, "gate": kind.Gate, "landing": m.Landing[0], "model": m.Models[0],
 	}
@@ -160,9 +163,14 @@ func TestSchemaNamesTheMembersOfTheGoldenManifest(t *testing.T) {
 			t.Errorf("%s of a snapshot: got %v", name, got)
 		}
 	}
-	for i, rule := range []dataset.Rule{dataset.AtLeast(1), dataset.OneOf("a"), dataset.Pattern("a")} {
-		if got, want := members(t, rule), schema.Defs["rule"].OneOf[i].Required; !slices.Equal(got, want) {
-			t.Errorf("rule %v: got %v, schema has %v", rule, got, want)
+	for name, rules := range map[string][]dataset.Rule{
+		"rule":         {dataset.AtLeast(1), dataset.OneOf("a"), dataset.Pattern("a"), dataset.Completeness(1), dataset.FreshWithin(time.Hour), dataset.References("a.b", "c"), dataset.Uniqueness(1)},
+		"dataset_rule": {dataset.RowCountWithin(2, 3), dataset.Satisfies("a", "b"), dataset.CustomSQL("a", "b")},
+	} {
+		for i, rule := range rules {
+			if got, want := members(t, rule), schema.Defs[name].OneOf[i].Required; !slices.Equal(got, want) {
+				t.Errorf("rule %v: got %v, schema has %v", rule, got, want)
+			}
 		}
 	}
 }

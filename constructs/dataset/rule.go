@@ -3,17 +3,27 @@ package dataset
 import (
 	"fmt"
 	"strconv"
+	"time"
 )
 
 // Rules is a list of rules.
 type Rules []Rule
 
-// Rule is one quality rule: AtLeast, AtMost, Between, OneOf and Pattern judge a column, UniqueKey judges a dataset.
+// Rule is one quality rule. AtLeast, AtMost, Between, OneOf, Pattern, References, Completeness, FreshWithin and Uniqueness
+// judge a column; UniqueKey, RowCountWithin, Satisfies and CustomSQL judge a dataset. Quarantine, Block and Warn say what becomes of a batch in
+// which it fails.
 type Rule struct {
-	kind     string
-	min, max *string
-	values   []string
-	regex    string
+	kind             string
+	min, max         *string
+	values           []string
+	regex            string
+	within           time.Duration
+	factor           float64
+	batches          int
+	name, expression string
+	column           string
+	share            *float64
+	policy           Policy
 }
 
 const (

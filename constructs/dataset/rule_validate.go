@@ -11,6 +11,17 @@ import (
 
 // String writes the rule as an app declares it.
 func (r Rule) String() string {
+	text := r.declared()
+	if r.share != nil && r.kind != kindCompleteness && r.kind != kindUniqueness {
+		text += fmt.Sprintf(".Mostly(%v)", *r.share)
+	}
+	if r.policy != "" && r.policy != (Rule{kind: r.kind}).Policy() {
+		text += "." + strings.ToUpper(string(r.policy[:1])) + string(r.policy[1:]) + "()"
+	}
+	return text
+}
+
+func (r Rule) declared() string {
 	switch {
 	case r.kind == kindRange && r.min != nil && r.max != nil:
 		return fmt.Sprintf("Between(%s, %s)", *r.min, *r.max)
@@ -24,6 +35,20 @@ func (r Rule) String() string {
 		return fmt.Sprintf("Pattern(%q)", r.regex)
 	case r.kind == kindUniqueKey:
 		return "UniqueKey()"
+	case r.kind == kindCompleteness:
+		return fmt.Sprintf("Completeness(%v)", *r.share)
+	case r.kind == kindUniqueness:
+		return fmt.Sprintf("Uniqueness(%v)", *r.share)
+	case r.kind == kindReference:
+		return fmt.Sprintf("References(%q, %q)", r.name, r.column)
+	case r.kind == kindQuery:
+		return fmt.Sprintf("CustomSQL(%q, %q)", r.name, r.expression)
+	case r.kind == kindFreshness:
+		return fmt.Sprintf("FreshWithin(%v)", r.within)
+	case r.kind == kindRowCount:
+		return fmt.Sprintf("RowCountWithin(%v, %d)", r.factor, r.batches)
+	case r.kind == kindSQL:
+		return fmt.Sprintf("Satisfies(%q, %q)", r.name, r.expression)
 	}
 	return "Rule{}"
 }
@@ -35,6 +60,13 @@ func (c Column) checkRules(l *check.List) {
 		switch r.kind {
 		case kindRange:
 			min, max := c.checkRange(l, path, r)
+			if r.Policy() != Quarantine {
+				// Two policies may draw two lines.
+				if min != nil && max != nil && min.Cmp(max) > 0 {
+					l.Add(path, "no value satisfies it", r, "a lowest value that is not above the highest")
+				}
+				break
+			}
 			low, high = tighter(low, min, 1), tighter(high, max, -1)
 			if low != nil && high != nil && low.Cmp(high) > 0 {
 				l.Add(path, "no value satisfies it", r, "a lowest value that is not above the highest")
@@ -49,11 +81,19 @@ func (c Column) checkRules(l *check.List) {
 			if problem, allowed := patternProblem(r.regex); problem != "" {
 				l.Add(path, problem, r.regex, allowed)
 			}
-		case kindUniqueKey:
+		case kindCompleteness:
+		case kindFreshness:
+			c.checkFreshness(l, path, r)
+		case kindReference, kindUniqueness:
+			c.checkStored(l, path, r)
+		case kindUniqueKey, kindRowCount, kindSQL, kindQuery:
 			l.Add(path, "judges a whole dataset, not a column", r, "put it in the dataset's Rules")
+			continue
 		default:
-			l.Add(path, "is no rule", r, "AtLeast, AtMost, Between, OneOf, Pattern")
+			l.Add(path, "is no rule", r, "AtLeast, AtMost, Between, OneOf, Pattern, References, Completeness, FreshWithin, Uniqueness")
+			continue
 		}
+		r.checkOutcome(l, path)
 	}
 }
 

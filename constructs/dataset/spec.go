@@ -28,8 +28,8 @@ type Spec struct {
 	Sequence string
 	// Columns are the declared columns, in table order. At least one.
 	Columns []Column
-	// Rules judge the dataset as a whole: UniqueKey, which CDC refuses, since the source keeps its keys unique itself, and
-	// Snapshot, which always sets rows of one key and different content aside.
+	// Rules judge the dataset as a whole: RowCountWithin, Satisfies, CustomSQL, and UniqueKey, which CDC refuses, since the
+	// source keeps its keys unique itself, and Snapshot, which always sets rows of one key and different content aside.
 	// Default: none.
 	Rules Rules
 	// Format is the layout of landed files: CSV, Parquet or JSON; for CDC, DMS.
@@ -46,6 +46,11 @@ type Spec struct {
 	// Gate blocks a batch that looks wrong before it reaches the table.
 	// Default: no batch is blocked, but for a snapshot that would delete more than half of the rows.
 	Gate Gate
+	// Profile keeps statistics of each batch's columns: how many values, NULLs and, about, distinct values; lowest, highest
+	// and mean of numbers, lowest and highest of dates and timestamps, lengths of text. They are rows of the table
+	// quality_profiles in the operations database. Each batch takes one more pass over its rows.
+	// Default: false, none are kept.
+	Profile bool
 	// Freshness is how soon a landed record should be in the table: whole seconds, at least one minute. The time the lake
 	// gathers arrivals before it starts a run follows the tightest promise among its datasets.
 	// Default: zero, no promise.
@@ -74,7 +79,9 @@ type Column struct {
 	// Rules see the value before it is protected.
 	// Default: None.
 	Protect Protection `json:"protect"`
-	// Rules are what every non-NULL value must satisfy; a row that breaks one is quarantined.
+	// Rules are what the column's values must satisfy. A value that breaks AtLeast, AtMost, Between, OneOf or Pattern has
+	// its row quarantined, unless the rule says Block or Warn, and so has one that References does not find; NULL breaks none
+	// of them. Completeness and FreshWithin judge the batch, Uniqueness the table.
 	// Default: none.
 	Rules Rules `json:"rules"`
 }

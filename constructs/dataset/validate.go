@@ -29,6 +29,7 @@ func ValidateAll(specs []Spec) error {
 	}
 	l.Under("", Unique(ids))
 	checkViews(&l, specs)
+	checkRuleReferences(&l, specs)
 	return l.Err()
 }
 
@@ -141,19 +142,6 @@ func (s Spec) checkSequence(l *check.List) {
 	}
 	if slices.Contains(s.Keys, s.Sequence) {
 		l.Add("Sequence", "is a key column, so every change would have a key of its own", s.Sequence, types)
-	}
-}
-
-func (s Spec) checkRules(l *check.List) {
-	for i, r := range s.Rules {
-		path := check.Index("Rules", i)
-		if r.kind != kindUniqueKey {
-			l.Add(path, "is no rule for a whole dataset", r, "UniqueKey(); put the others in a column's Rules")
-		} else if s.Load == CDC {
-			l.Add(path, "cannot judge a change stream, which has many changes of one key", r, "no rule; the source keeps its keys unique")
-		} else if s.Load == Snapshot {
-			l.Add(path, "is said already: a snapshot always sets rows of one key and different content aside", r, "no rule")
-		}
 	}
 }
 

@@ -48,8 +48,8 @@ func TestResourcesPerDomain(t *testing.T) {
 	if b <= 0 || resources[3]-resources[2] != b {
 		t.Errorf("resources are not a + b·domains: %v", resources)
 	}
-	if got, want := len(minimised(t, many(100, 6)).Resources("")), resources[1]+5*b; got != want {
-		t.Errorf("6 domains: %d resources, want %d", got, want)
+	if got, want := len(minimised(t, many(100, 5)).Resources("")), resources[1]+4*b; got != want {
+		t.Errorf("5 domains: %d resources, want %d", got, want)
 	}
 	// Where a role's inline policy would outgrow IAM's limit, the CDK adds managed policies.
 	wide := minimised(t, many(100, 20))

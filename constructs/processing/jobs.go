@@ -39,7 +39,8 @@ func (p *Pipeline) newJobs() {
 	p.refine = p.newJob("Refine", "refine", library, refine)
 	// Listed versions that are no longer current are copied to the batch's folder.
 	c.Raw.GrantReadVersions(p.refine.Role())
-	c.Artifacts.GrantPut(p.refine.Role(), storage.Batches)
+	c.Artifacts.GrantPut(p.refine.Role(), storage.Batches, storage.Quality)
+	c.Ledger.Grant(p.refine.Role(), catalog.History)
 	catalog.GrantReadWrite(p.refine.Role(), slices.Concat(c.Cleaned, c.Quarantine)...)
 	p.grantFind(p.refine)
 	if c.HashSecret != nil {

@@ -23,6 +23,10 @@ const (
 	Runs = "runs/"
 	// LedgerMirror holds the batch records for queries.
 	LedgerMirror = "ledger/batches/"
+	// Quality holds what became of quality rules, QualityResults, and statistics of columns, QualityProfiles.
+	Quality         = "quality/"
+	QualityResults  = Quality + "results/"
+	QualityProfiles = Quality + "profiles/"
 	// QueryResults holds the results of Athena, one folder per workgroup.
 	QueryResults = "athena/"
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
@@ -37,7 +37,21 @@ class Items:
     def get(self, key: Key) -> dict[str, Any] | None:
         """The item as it is now."""
         item = self._dynamodb.get_item(TableName=self._table, Key=_encode_key(key), ConsistentRead=True).get("Item")
-        return None if item is None else {name: _DESERIALIZER.deserialize(value) for name, value in item.items()}
+        return None if item is None else _decode(item)
+
+    def before(self, index: str, partition: tuple[str, str], sort: tuple[str, str]) -> Iterator[dict[str, Any]]:
+        """The items of an index's partition with a sort key below the one given, last first. Each pair is an attribute
+        and its value. What was written a moment ago may be missing."""
+        query = {
+            "TableName": self._table,
+            "IndexName": index,
+            "KeyConditionExpression": "#partition = :partition AND #sort < :sort",
+            "ExpressionAttributeNames": {"#partition": partition[0], "#sort": sort[0]},
+            "ExpressionAttributeValues": _encode({":partition": partition[1], ":sort": sort[1]}),
+            "ScanIndexForward": False,
+        }
+        for page in self._dynamodb.get_paginator("query").paginate(**query):
+            yield from map(_decode, page["Items"])
 
     def check(self, key: Key, condition: str, values: dict[str, Any]) -> Write:
         """Writes nothing; fails the transaction unless the condition holds."""
@@ -82,6 +96,10 @@ class Items:
             "ExpressionAttributeNames": {word: word[1:] for word in words if word.startswith("#")},
             "ExpressionAttributeValues": {f":{name}": value for name, value in _encode(values).items()},
         }
+
+
+def _decode(item: dict[str, Any]) -> dict[str, Any]:
+    return {name: _DESERIALIZER.deserialize(value) for name, value in item.items()}
 
 
 def _encode(values: dict[str, Any]) -> dict[str, Any]:

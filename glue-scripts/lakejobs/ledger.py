@@ -13,6 +13,7 @@ from lakejobs.lists import Object
 
 PUBLISH = "!publish"
 OPEN_STATES = ("frozen", "running")
+DONE_STATES = ("applied", "empty")
 
 _HELD = "#state = :held AND #run = :run AND #token = :token"
 
@@ -35,6 +36,7 @@ class BatchRecord:
     force: bool
     prior_state: str
     replayed: bool
+    frozen_at: str
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Unreadable:
 @dataclass(frozen=True)
 class Outcome:
     """How a batch ended. `rows_changed` is how many rows of the cleaned table it wrote, `absent` how many of them a
-    whole load no longer had.
+    whole load no longer had; `rules_failed` and `rules_warned` how many rules that block, and that warn, failed.
     """
 
     state: str
@@ -62,6 +64,8 @@ class Outcome:
     snapshot: str = ""
     rows_changed: int = 0
     absent: int = 0
+    rules_failed: int = 0
+    rules_warned: int = 0
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,21 @@ class Ledger:
             bool(item.get("force")),
             item.get("prior_state", ""),
             bool(item.get("history")),
+            item["frozen_at"],
         )
+
+    def rows_before(self, dataset: str, frozen_at: str, count: int) -> list[int]:
+        """Rows read of the last `count` batches of the dataset that were frozen before and applied, newest first; of
+        fewer if there are fewer. Full loads are left out."""
+        found = []
+        for item in self._items.before("by_dataset", ("dataset", dataset), ("frozen_at", frozen_at)):
+            # What is run anew by force keeps the outcome it had until it has another.
+            done = item["state"] in DONE_STATES or item.get("prior_state") in DONE_STATES
+            if done and not item.get("load"):
+                found.append(int(item["counts"]["read"]))
+            if len(found) == count:
+                break
+        return found
 
     def start(self, batch: str, lease: Lease) -> BatchRecord:
         """Takes an open batch to running, one attempt up. A batch with an outcome is returned as it is."""
@@ -240,6 +258,8 @@ class Ledger:
             "reason": outcome.reason,
             "snapshot": outcome.snapshot,
             "absent": outcome.absent,
+            "rules_failed": outcome.rules_failed,
+            "rules_warned": outcome.rules_warned,
         }
 
     def _rerun_values(self, outcome: Outcome) -> dict[str, Any]:

@@ -7,36 +7,12 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from lakejobs.rules import ColumnRule, DatasetRule, column_rule, dataset_rule
 from lakejobs.shapes import Fields, ShapeError
 
 SCHEMA_VERSION = 1
 ICEBERG, DELTA = TABLE_FORMATS = ("iceberg", "delta")
 DMS_PARQUET, DMS_TRANSACTIONS = DMS_KINDS = ("dms_parquet", "dms_transactions")
-
-
-@dataclass(frozen=True)
-class Range:
-    """Accepts values from `minimum` to `maximum`, both included; None leaves that side open."""
-
-    minimum: str | None
-    maximum: str | None
-
-
-@dataclass(frozen=True)
-class OneOf:
-    """Accepts the listed values only."""
-
-    values: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Pattern:
-    """Accepts text in which the regular expression is found."""
-
-    regex: str
-
-
-Rule = Range | OneOf | Pattern
 
 
 @dataclass(frozen=True)
@@ -47,7 +23,7 @@ class Column:
     required: bool
     classification: str
     protect: str
-    rules: tuple[Rule, ...]
+    rules: tuple[ColumnRule, ...]
 
 
 @dataclass(frozen=True)
@@ -93,12 +69,14 @@ class Dataset:
     format: Format
     columns: tuple[Column, ...]
     unique_key: bool
+    rules: tuple[DatasetRule, ...]
     gate: Gate
     table_format: str
     cleaned_database: str
     quarantine_database: str
     freshness_seconds: int | None
     delivery: Delivery | None = None
+    profile: bool = False
     """Of a snapshot; None for every other load."""
 
     @property
@@ -170,20 +148,6 @@ class Manifest:
         return max(claims, key=lambda at: len(at.prefix), default=None)
 
 
-def _rule(value: Any, path: str) -> Rule:
-    f = Fields(value, path)
-    kind = f.choice("kind", ("range", "set", "pattern"))
-    rule: Rule
-    if kind == "range":
-        rule = Range(f.optional("min", str), f.optional("max", str))
-    elif kind == "set":
-        rule = OneOf(f.texts("values"))
-    else:
-        rule = Pattern(f.take("regex", str))
-    f.done()
-    return rule
-
-
 def _column(value: Any, path: str) -> Column:
     f = Fields(value, path)
     column = Column(
@@ -193,7 +157,7 @@ def _column(value: Any, path: str) -> Column:
         required=f.take("required", bool),
         classification=f.choice("class", ("internal", "public", "personal")),
         protect=f.choice("protect", ("none", "hash", "drop")),
-        rules=f.each("rules", _rule),
+        rules=f.each("rules", column_rule),
     )
     f.done()
     return column
@@ -252,6 +216,7 @@ def _dataset(value: Any, path: str) -> Dataset:
         format=f.one("format", _format),
         columns=f.each("columns", _column),
         unique_key=f.take("unique_key", bool),
+        rules=f.each("rules", dataset_rule) if f.has("rules") else (),
         gate=f.one("gate", _gate),
         # Manifests of older batches do not have it.
         table_format=f.choice("table_format", TABLE_FORMATS) if f.has("table_format") else ICEBERG,
@@ -259,6 +224,7 @@ def _dataset(value: Any, path: str) -> Dataset:
         quarantine_database=f.take("quarantine_database", str),
         freshness_seconds=f.optional("freshness_seconds", int),
         delivery=f.one("delivery", _delivery) if f.has("delivery") else None,
+        profile=f.take("profile", bool) if f.has("profile") else False,
     )
     f.done()
     if (dataset.load == "upsert") != (dataset.sequence is not None):

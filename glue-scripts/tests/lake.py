@@ -40,7 +40,7 @@ def dataset(name: str, columns: list[dict], keys: list[str], sequence: str | Non
         "load": "upsert" if sequence else "append", "keys": keys, "sequence": sequence,
         "format": {"kind": "csv", "header": True, "delimiter": ",", "null_value": "", "route_by": None},
         "columns": columns,
-        "unique_key": False, "gate": {"max_quarantined_share": None, "min_rows": None},
+        "unique_key": False, "rules": [], "gate": {"max_quarantined_share": None, "min_rows": None},
         "cleaned_database": "test_sales_cleaned", "quarantine_database": "test_sales_quarantine",
         "freshness_seconds": None,
     }  # fmt: skip
@@ -81,6 +81,18 @@ class Lake:
             AttributeDefinitions=[
                 {"AttributeName": "pk", "AttributeType": "S"},
                 {"AttributeName": "sk", "AttributeType": "S"},
+                {"AttributeName": "dataset", "AttributeType": "S"},
+                {"AttributeName": "frozen_at", "AttributeType": "S"},
+            ],
+            GlobalSecondaryIndexes=[
+                {
+                    "IndexName": "by_dataset",
+                    "KeySchema": [
+                        {"AttributeName": "dataset", "KeyType": "HASH"},
+                        {"AttributeName": "frozen_at", "KeyType": "RANGE"},
+                    ],
+                    "Projection": {"ProjectionType": "ALL"},
+                }
             ],
             BillingMode="PAY_PER_REQUEST",
         )

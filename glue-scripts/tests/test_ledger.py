@@ -58,7 +58,15 @@ COUNTS = {"read": 2, "inserted": 2}
 
 def test_batch_life(store: Store) -> None:
     store.hold(LEASE)
-    store.put("batch#b", "batch", dataset="sales.orders", state="frozen", attempt=0, mirrored=True)
+    store.put(
+        "batch#b",
+        "batch",
+        dataset="sales.orders",
+        frozen_at="2026-01-01T00:00:00.000000Z",
+        state="frozen",
+        attempt=0,
+        mirrored=True,
+    )
     store.put("open", "sales.orders#b", batch="b", dataset="sales.orders")
     seen = store.ledger.start("b", LEASE)
     assert (seen.state, seen.attempt) == ("frozen", 0)
@@ -77,7 +85,16 @@ def test_batch_life(store: Store) -> None:
 
 @pytest.mark.parametrize("holder", [Lease("sales.orders", "r-2", 4), Lease("sales.orders", "r-1", 4), None])
 def test_nothing_is_written_without_the_lease(store: Store, holder: Lease | None) -> None:
-    store.put("batch#b", "batch", dataset="sales.orders", state="running", attempt=1, run="r-1", token=3)
+    store.put(
+        "batch#b",
+        "batch",
+        dataset="sales.orders",
+        frozen_at="2026-01-01T00:00:00.000000Z",
+        state="running",
+        attempt=1,
+        run="r-1",
+        token=3,
+    )
     store.put("inbox#sales.orders", f"object#{landed(0).hash}", state="claimed", batch="b")
     if holder:
         store.hold(holder)
@@ -103,7 +120,16 @@ def landed(n: int) -> Object:
 
 def test_many_unreadable_objects_but_not_those_of_another_batch(store: Store) -> None:
     store.hold(LEASE)
-    store.put("batch#b", "batch", dataset="sales.orders", state="running", attempt=1, run="r-1", token=3)
+    store.put(
+        "batch#b",
+        "batch",
+        dataset="sales.orders",
+        frozen_at="2026-01-01T00:00:00.000000Z",
+        state="running",
+        attempt=1,
+        run="r-1",
+        token=3,
+    )
     for n in range(120):
         batch = "other" if n == 5 else "b"
         store.put("inbox#sales.orders", f"object#{landed(n).hash}", state="claimed", batch=batch)
@@ -116,7 +142,8 @@ def test_many_unreadable_objects_but_not_those_of_another_batch(store: Store) ->
 
 def test_a_forced_rerun_keeps_the_first_outcome(store: Store) -> None:
     store.hold(LEASE)
-    store.put("batch#b", "batch", dataset="sales.orders", state="running", attempt=1, run="r-1", token=3, force=True,
+    store.put("batch#b", "batch", dataset="sales.orders", frozen_at="2026-01-01T00:00:00.000000Z", state="running",
+              attempt=1, run="r-1", token=3, force=True,
               prior_state="empty", counts=COUNTS, snapshot="1")  # fmt: skip
     outcome = Outcome("failed", {"read": 0}, 0, code="error", reason="why")
     store.ledger.finish("b", "sales.orders", LEASE, outcome)

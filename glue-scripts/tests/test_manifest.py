@@ -10,29 +10,49 @@ from typing import Any
 import jsonschema
 import pytest
 from conftest import ROOT
-from lakejobs.manifest import Manifest, OneOf, Pattern, Range
+from lakejobs.manifest import Manifest
+from lakejobs.rules import (
+    Completeness,
+    Freshness,
+    OneOf,
+    Pattern,
+    Query,
+    Range,
+    Reference,
+    RowCount,
+    Sql,
+    Uniqueness,
+)  # fmt: skip
 from lakejobs.shapes import ShapeError
 
 GOLDEN = ROOT / "constructs/dataset/testdata/manifest.golden.json"
 SCHEMA = ROOT / "constructs/dataset/manifest.schema.json"
 
 # Members that older manifests do not have, and that stand only where they say something.
-OPTIONAL = {"delivery", "max_deleted_share"}
+OPTIONAL = {"delivery", "max_deleted_share", "profile"}
 
 _RULE_FIELDS = {
-    Range: lambda r: {"kind": "range", "min": r.minimum, "max": r.maximum},
-    OneOf: lambda r: {"kind": "set", "values": list(r.values)},
-    Pattern: lambda r: {"kind": "pattern", "regex": r.regex},
+    Range: lambda r: {"min": r.minimum, "max": r.maximum},
+    OneOf: lambda r: {"values": list(r.values)},
+    Pattern: lambda r: {"regex": r.regex},
+    Completeness: lambda r: {},
+    Freshness: lambda r: {"seconds": r.seconds},
+    RowCount: lambda r: {"factor": r.factor, "batches": r.batches},
+    Reference: lambda r: {"dataset": r.dataset, "column": r.column},
+    Uniqueness: lambda r: {},
+    Query: lambda r: {"name": r.name, "query": r.query},
+    Sql: lambda r: {"name": r.name, "condition": r.condition},
 }
 
 
 def rendered(value: Any) -> Any:
     """What was read, back in the form it was written in."""
     if type(value) in _RULE_FIELDS:
-        return _RULE_FIELDS[type(value)](value)
+        outcome = {"policy": value.policy} | ({"threshold": value.threshold} if hasattr(value, "threshold") else {})
+        return {"kind": value.kind, **_RULE_FIELDS[type(value)](value), **outcome}
     if dataclasses.is_dataclass(value):
         out = {f.name: rendered(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        out = {name: inner for name, inner in out.items() if inner is not None or name not in OPTIONAL}
+        out = {name: inner for name, inner in out.items() if inner not in (None, False) or name not in OPTIONAL}
         if "classification" in out:
             out["class"] = out.pop("classification")
         return out
@@ -52,10 +72,14 @@ def test_golden_manifest_shows_every_kind() -> None:
     """A golden file that lacks a variant would prove nothing about it."""
     read = Manifest.from_json(GOLDEN.read_bytes())
     columns = [c for d in read.datasets for c in d.columns]
-    assert {type(r) for c in columns for r in c.rules} == {Range, OneOf, Pattern}
+    rules = [r for c in columns for r in c.rules] + [r for d in read.datasets for r in d.rules]
+    assert {type(r) for r in rules} == set(_RULE_FIELDS)
+    assert {r.policy for r in rules} == {"quarantine", "block", "warn"}
+    assert {getattr(r, "threshold", None) for r in rules} == {None, 0.5, 0.75, 0.8, 0.9, 0.98, 1}
     assert {c.protect for c in columns} == {"none", "hash", "drop"}
     assert {d.load for d in read.datasets} == {"append", "upsert", "snapshot", "cdc"}
     assert {d.format.kind for d in read.datasets} == {"csv", "parquet", "json", "dms_parquet", "dms_transactions"}
+    assert {d.profile for d in read.datasets} == {False, True}
     assert {d.format.route_by for d in read.datasets} == {None, "dataset"}
     assert {at.generation for at in read.landing} == {None, 1, 2}
     assert read.models
@@ -74,33 +98,37 @@ def paths(value: Any, at: tuple = ()) -> list[tuple]:
     return found + [at + (key,) for key in value] if isinstance(value, dict) else found
 
 
-LATER = {"route_by": None, "table_format": "iceberg"}
-"""Fields that manifests of before do not have, and what their absence means."""
+def of_before(written: dict, keep: bool) -> dict:
+    """The manifest as one of before would be, without the fields that have come since; or with them as they are read
+    where they are absent."""
+    then = copy.deepcopy(written)
+    absent = {"policy": "quarantine", "threshold": None} if keep else {}
+    for d in then["datasets"]:
+        for holder, field, value in ((d["format"], "route_by", None), (d, "rules", []), (d, "table_format", "iceberg")):
+            del holder[field]
+            if keep:
+                holder[field] = value
+        for c in d["columns"]:
+            old = [r for r in c["rules"] if r["kind"] in ("range", "set", "pattern")]
+            c["rules"] = [{k: v for k, v in r.items() if k not in ("policy", "threshold")} | absent for r in old]
+    return then
 
 
 def test_manifests_of_before_are_read() -> None:
     """A batch pins the manifest it was frozen with, however old."""
     written = json.loads(GOLDEN.read_bytes())
-    for *parents, last in paths(written):
-        if last in LATER:
-            place = written
-            for step in parents:
-                place = place[step]
-            place[last] = LATER[last]
-    as_now = Manifest.from_json(json.dumps(written))
-    for *parents, last in paths(written):
-        if last in LATER:
-            place = written
-            for step in parents:
-                place = place[step]
-            del place[last]
-    assert Manifest.from_json(json.dumps(written)) == as_now
+    before, now = (Manifest.from_json(json.dumps(of_before(written, keep))) for keep in (False, True))
+    assert before == now
+
+
+LATER = ("route_by", "policy", "profile", "table_format")
+"""Fields that may be absent in manifests of before; `rules` of a dataset is another, that of a column is not."""
 
 
 def test_every_missing_field_is_refused() -> None:
     written = json.loads(GOLDEN.read_bytes())
     for *parents, last in paths(written):
-        if last in LATER:
+        if last in LATER or last == "rules" and "columns" not in parents:
             continue
         broken = copy.deepcopy(written)
         place = broken

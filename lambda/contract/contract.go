@@ -71,6 +71,9 @@ const (
 	FailedBatches     = "FailedBatches"
 	BlockedBatches    = "BlockedBatches"
 	FailedRuns        = "FailedRuns"
+	// FailedRules counts quality rules that have blocked a batch, WarnedRules those that did not hold and warn.
+	FailedRules = "FailedRules"
+	WarnedRules = "WarnedRules"
 
 	// UnexpectedLoads counts files of a full load that no load of a known replication wrote.
 	UnexpectedLoads = "UnexpectedLoads"

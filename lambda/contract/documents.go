@@ -82,4 +82,7 @@ type Mirror struct {
 	Blocked     int64  `json:"blocked"`
 	// Absent rows went because a full load did not have them; they stand beside the others, which count rows that were read.
 	Absent int64 `json:"absent"`
+	// RulesFailed and RulesWarned are quality rules that did not hold, by their policy: block and warn.
+	RulesFailed int64 `json:"rules_failed"`
+	RulesWarned int64 `json:"rules_warned"`
 }

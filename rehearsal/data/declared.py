@@ -113,7 +113,7 @@ def _dataset(entry: dict[str, Any], prefix: str) -> Dataset:
         delimiter=form["delimiter"] or ",",
         null_value=form["null_value"] or "",
         columns=tuple(
-            Column(c["name"], c["type"], c["required"], c["protect"], tuple(_rule(r) for r in c["rules"]))
+            Column(c["name"], c["type"], c["required"], c["protect"], tuple(_rule(r) for r in _quarantining(c)))
             for c in entry["columns"]
         ),
         unique_key=entry["unique_key"],
@@ -123,6 +123,11 @@ def _dataset(entry: dict[str, Any], prefix: str) -> Dataset:
         prefix=prefix,
         stamp=entry.get("delivery", {}).get("stamp"),
     )
+
+
+def _quarantining(column: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rules of a column that set rows aside; what others judge is a batch."""
+    return [rule for rule in column["rules"] if rule.get("policy", "quarantine") == "quarantine"]
 
 
 def _rule(rule: dict[str, Any]) -> Rule:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pyiceberg.table.snapshots import Operation
@@ -62,6 +63,20 @@ class Shop:
     def query(self, name: str) -> list[tuple[Any, ...]]:
         """The rows of one of the stack's named queries."""
         return athena.run(self.cloud.client("athena"), self.lake.queries()[name])
+
+    def metric(self, name: str) -> float:
+        """The sum of one of the lake's metrics."""
+        now = datetime.now(UTC)
+        found = self.cloud.client("cloudwatch").get_metric_statistics(
+            Namespace="Strata",
+            MetricName=name,
+            Dimensions=[{"Name": "Lake", "Value": "shop"}],
+            StartTime=now - timedelta(days=1),
+            EndTime=now + timedelta(days=1),
+            Period=86_400,
+            Statistics=["Sum"],
+        )
+        return sum(point["Sum"] for point in found["Datapoints"])
 
     def put(self, key: str, text: str | bytes) -> str:
         return self.lake.put(key, text.encode() if isinstance(text, str) else text)

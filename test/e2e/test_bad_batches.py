@@ -74,6 +74,32 @@ def test_blocked_gate_leaves_main_untouched(mendable: Shop):
     assert list(record["reasons"]) == ["required:item"]
 
 
+def test_quality_rules_block_and_warn(shop: Shop):
+    """The results of the rules are rows in Athena, and metrics; what a rule blocks is not on main."""
+    metrics = ("FailedRules", "WarnedRules", "BlockedBatches")
+    before = [shop.metric(name) for name in metrics]
+    shop.put("files/feeds/feed9/full.csv", "id,reading\n1,0.5\n2,\n")
+    shop.put("files/shop/items/dear.csv", "id,change_seq,kind,price\n1,1,book,1000\n2,1,game,1000.01\n3,1,car,9999\n")
+    shop.settle()
+    assert outcome(shop, "feeds.feed9") == ("applied", "")
+    assert outcome(shop, "shop.items") == ("applied", "")
+    shop.put("files/feeds/feed9/thin.csv", "id,reading\n3,0.5\n4,\n5,\n")
+    shop.settle()
+    (blocked,) = [b for b in shop.lake.ledger().batches() if b["state"] == "blocked"]
+    reason = "rule completeness:reading: observed 0.333333, expected 0.5 of the rows: a value (2 of 3 rows fail)"
+    assert (blocked["dataset"], blocked["code"], blocked["reason"]) == ("feeds.feed9", "gate", reason)
+    assert [r["id"] for r in shop.lake.rows("shop_feeds_cleaned", "feed9")] == [1, 2]
+
+    failed = {row[:3]: row[3:7] for row in shop.query("failed_rules")}
+    assert failed == {
+        ("feeds.feed9", "completeness:reading", "block"): ("0.5 of the rows: a value", pytest.approx(1 / 3), 3, 2),
+        ("shop.items", "range:price:2", "warn"): ("all rows: at most 1000", 0.5, 2, 1),
+        ("shop.items", "set:kind", "quarantine"): ("all rows: one of book, game", pytest.approx(2 / 3), 3, 1),
+    }
+    assert any("completeness:reading" in str(value) for row in shop.query("failed_batches") for value in row)
+    assert [shop.metric(name) for name in metrics] == [1 + count for count in before]
+
+
 def test_unreadable_object_is_set_aside_alone(shop: Shop):
     whole = gzip.compress(b"id,item\n7,1\n" * 50)
     shop.put("files/shop/orders/torn.csv.gz", whole[:-9])

@@ -33,6 +33,7 @@ STEADY = [
     "dispatch: artifacts runs",
     "dispatch: states StartExecution",
     "refine: ledger batch",
+    "refine: artifacts quality",
     "refine: quarantine data",
     "refine: UpdateTable quarantine",
     "refine: UpdateTable quarantine #2",

@@ -26,7 +26,7 @@ func stray(text string, read func(string) (string, error)) []string {
 
 func TestSnippetsAreParts(t *testing.T) {
 	root := "../.."
-	for _, page := range []string{"README.md", "docs/deploy.md"} {
+	for _, page := range []string{"README.md", "docs/deploy.md", "docs/quality.md"} {
 		text := read(t, filepath.Join(root, page))
 		fences := strings.Count(text, "```go")
 		if named := len(snippet.FindAllString(text, -1)); named != fences || named == 0 {

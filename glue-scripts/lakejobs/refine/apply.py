@@ -11,11 +11,11 @@ from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lakejobs.errors import BatchFailed
+from lakejobs.errors import REASON_LIMIT, BatchFailed
 from lakejobs.ledger import Outcome
 from lakejobs.manifest import Dataset
 from lakejobs.refine import staging, target
-from lakejobs.refine.changes import HALF, NEW, conform_changes
+from lakejobs.refine.changes import DELETED, HALF, NEW, conform_changes
 from lakejobs.refine.classify import classify
 from lakejobs.refine.classify_changes import Batch, classify_changes
 from lakejobs.refine.classify_snapshot import classify_snapshot
@@ -24,9 +24,17 @@ from lakejobs.refine.current_view import keep_current_view
 from lakejobs.refine.delivery import SNAPSHOT_PROPERTY
 from lakejobs.refine.outcome import Tally, blocked, gate_reason, tally
 from lakejobs.refine.protect import HashKey
+from lakejobs.refine.quality import measure
+from lakejobs.refine.quality.conditions import check_conditions
+from lakejobs.refine.quality.judge import WARNED_PROPERTY, Quality, failing, verdict
+from lakejobs.refine.quality.measure import Measures
+from lakejobs.refine.quality.profile import profile
+from lakejobs.refine.quality.references import judge_references
+from lakejobs.refine.quality.whole_table import judge_table, merged, needs_table
 from lakejobs.refine.quarantine import quarantine_rows, write_quarantine
 from lakejobs.refine.rows import read_rows
 from lakejobs.refine.source import Source, overwritten
+from lakejobs.rules import BLOCK
 from lakejobs.tables.interface import (
     ABSENT_PROPERTY,
     BATCH_PROPERTY,
@@ -59,6 +67,7 @@ class Conformed:
     frame: DataFrame | None
     keys: staging.KeyRange | None
     batch: Batch
+    measures: Measures = Measures()
     unkeyed: int = 0
     """Records whose key cannot be told."""
 
@@ -83,6 +92,7 @@ class Application:
     store: Store
     quarantine_location: str
     fence: Fence
+    quality: Quality
 
     def run(self) -> Outcome:
         """Raises Overwritten if the batch must be read anew, BatchFailed (conflict) if main never holds still."""
@@ -103,8 +113,12 @@ class Application:
         rows = read_rows(self.spark, self.dataset, self.source.readable)
         if rows is None:
             return Conformed(None, None, Batch(distinct=True, moves=False))
+        check_conditions(self.spark, self.dataset)
         judge = conform_changes if self.dataset.is_cdc else conform
-        frame = judge(rows, self.dataset, self.key).persist(StorageLevel.MEMORY_AND_DISK)
+        frame = judge(rows, self.dataset, self.key)
+        stays = ~F.col(DELETED) if self.dataset.is_cdc else F.lit(True)
+        frame = judge_references(frame, self.quality.checks, self.quality.values, stays, REASONS)
+        frame = frame.persist(StorageLevel.MEMORY_AND_DISK)
         accepted = F.size(REASONS) == 0
         bounds = staging.key_range_bounds(self.dataset, accepted)
         keys = F.when(accepted, F.struct(*self.dataset.keys))
@@ -114,6 +128,7 @@ class Application:
         # Changes of a database mostly share keys, so that counting these would cost more than it could save.
         counted = not self.dataset.is_cdc or self.load is not None
         figures += [F.count_distinct(keys).alias("_keys")] if counted else []
+        figures += measure.figures(self.quality.checks, accepted & stays)
         try:
             found = frame.agg(*figures).first()
         except Exception:
@@ -122,7 +137,9 @@ class Application:
         self._verify()
         held = staging.key_range(self.dataset, found["_low"], found["_high"]) if bounds else None
         distinct = counted and found["_rows"] == found["_keys"]
-        return Conformed(frame, held, Batch(distinct, bool(found["_moves"])), found["_unkeyed"])
+        statistics = profile(frame.where(accepted & stays), self.dataset) if self.dataset.profile else ()
+        measures = measure.measured(self.quality.checks, found, statistics)
+        return Conformed(frame, held, Batch(distinct, bool(found["_moves"])), measures, found["_unkeyed"])
 
     def _verify(self) -> None:
         positions = overwritten(self.s3, self.source)
@@ -140,7 +157,8 @@ class Application:
             found = tally(classified, self.source.records)
             if absent is not None:
                 found = self._counted(found, absent.count(), conformed, table)
-            return self._settle(classified, absent, found, table, conformed.keys)
+            measures = self._measures(conformed, classified, absent if found.absent else None, table)
+            return self._settle(classified, absent, found, table, conformed.keys, measures)
         finally:
             for frame in cached:
                 frame.unpersist()
@@ -194,6 +212,20 @@ class Application:
             return {target.LOADED_PROPERTY: str(self.load)}
         return {}
 
+    def _measures(
+        self, conformed: Conformed, classified: DataFrame | None, absent: DataFrame | None, table: StoredTable | None
+    ) -> Measures:
+        """With what the rules on the table see of it, as it would be."""
+        found = self.quality.checks
+        if conformed.frame is None or not needs_table(found):
+            return conformed.measures
+        stored = staging.all_rows(table, table.main, self.dataset) if table is not None and table.main else None
+        deleted = DELETED if self.dataset.is_cdc else None
+        rows = conformed.frame.where(F.size(REASONS) == 0)
+        batch = (rows.where(~F.col(DELETED)) if deleted else rows).select(*[c.name for c in self.dataset.stored])
+        after = merged(self.dataset, stored, classified, absent, deleted)
+        return judge_table(found, conformed.measures, batch, after)
+
     def _settle(
         self,
         classified: DataFrame | None,
@@ -201,15 +233,21 @@ class Application:
         found: Tally,
         table: StoredTable | None,
         keys: staging.KeyRange | None,
+        measures: Measures,
     ) -> Outcome:
-        refusal = gate_reason(self.dataset.gate, found)
-        if refusal is not None:
-            outcome = self.source.outcome("blocked", replace(found, absent=0), code="gate", reason=refusal)
+        results = self.quality.judge(measures, found)
+        self.fence()
+        self.quality.record(results, measures)
+        rules = verdict(results)
+        refusals = [gate_reason(self.dataset.gate, found), *(r.reason for r in failing(results, BLOCK))]
+        if any(refusals):
+            refusal = "; ".join(reason for reason in refusals if reason)[:REASON_LIMIT]
+            outcome = self.source.outcome("blocked", replace(found, absent=0), code="gate", reason=refusal, **rules)
             return replace(outcome, counts=blocked(found.counts))
         self._quarantine(classified, found)
         marks = self._marks(table)
         if not found.effective and not marks:
-            return self.source.outcome("empty", found)
+            return self.source.outcome("empty", found, **rules)
         guard = self._guard(table)
         change = target.plan_schema(table, self.dataset, self.key.version if self.key else None)
         table = self.store.bring_up_to_date(table, change, self.fence)
@@ -219,19 +257,21 @@ class Application:
         if not found.effective:
             self.fence()
             table.publish(None, main, marks, guard)
-            return self.source.outcome("empty", found)
+            return self.source.outcome("empty", found, **rules)
         properties = {
             BATCH_PROPERTY: self.batch,
             COUNTS_PROPERTY: json.dumps(found.counts, separators=(",", ":")),
             REASONS_PROPERTY: json.dumps(found.reasons, separators=(",", ":")),
             ABSENT_PROPERTY: str(found.absent),
+            WARNED_PROPERTY: str(rules["rules_warned"]),
         }
         rows = staging.Staging(table, self.dataset, self.batch, keys)
         staged = rows.stage(classified, absent, found, properties)
         self._verify()
         self.fence()
         table.publish(staged, main, marks, guard)
-        return self.source.outcome("applied", found, snapshot=staged.version, rows_changed=found.effective)
+        changed = found.effective
+        return self.source.outcome("applied", found, snapshot=staged.version, rows_changed=changed, **rules)
 
     def _quarantine(self, classified: DataFrame | None, found: Tally) -> None:
         rows = None

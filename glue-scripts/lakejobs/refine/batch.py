@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from lakejobs.arguments import RefineArguments
 from lakejobs.aws import Clients
@@ -17,9 +18,11 @@ from lakejobs.lists import FrozenList
 from lakejobs.manifest import Dataset, Manifest
 from lakejobs.refine import target
 from lakejobs.refine.apply import Application, Overwritten
+from lakejobs.refine.changes import DELETED
 from lakejobs.refine.delivery import order_of
 from lakejobs.refine.outcome import Tally
 from lakejobs.refine.protect import HashKey, read_hash_key
+from lakejobs.refine.quality.judge import WARNED_PROPERTY, Quality
 from lakejobs.refine.source import Source, not_in_place, settle, survey_source
 from lakejobs.session import size_shuffles
 from lakejobs.shapes import ShapeError
@@ -69,7 +72,10 @@ class Workshop:
 
 @dataclass(frozen=True)
 class BatchWork:
-    """The work on one batch: its dataset by the manifest it pinned, its list, and the lease it is done under."""
+    """The work on one batch: its dataset by the manifest it pinned, its list, and the lease it is done under.
+
+    `pinned` is the manifest's hash.
+    """
 
     shop: Workshop
     manifest: Manifest
@@ -77,6 +83,7 @@ class BatchWork:
     frozen: FrozenList
     lease: Lease
     record: BatchRecord
+    pinned: str
 
     def run(self) -> Outcome:
         """Takes the batch to its outcome. Raises BatchFailed, LeaseLost, or what the services raise."""
@@ -142,7 +149,37 @@ class BatchWork:
             store=store,
             quarantine_location=target.table_location(self.shop.arguments.quarantine_bucket, self.dataset),
             fence=lambda: self.shop.fence(self.lease),
+            quality=self._quality(),
         )
+
+    def _quality(self) -> Quality:
+        ledger, frozen_at = self.shop.ledger, self.record.frozen_at
+        return Quality(
+            dataset=self.dataset,
+            batch=self.frozen.batch,
+            manifest=self.pinned,
+            frozen_at=frozen_at,
+            load=self.frozen.load is not None,
+            history=lambda count: ledger.rows_before(self.dataset.id, frozen_at, count),
+            values=self._values,
+            store=self._keep,
+        )
+
+    def _values(self, dataset_id: str, column: str) -> DataFrame | None:
+        """The values of a column of another dataset's cleaned table, those of deleted rows left out."""
+        other = self.manifest.dataset(dataset_id)
+        table = self.shop.store(other).load()
+        if table is None or table.main is None:
+            return None
+        rows = table.read(table.main)
+        if column not in rows.columns:
+            return None
+        if other.is_cdc:
+            rows = rows.where(~F.col(DELETED))
+        return rows.where(F.col(column).isNotNull()).select(column)
+
+    def _keep(self, key: str, body: bytes) -> None:
+        self.shop.clients.s3.put_object(Bucket=self.shop.arguments.artifacts_bucket, Key=key, Body=body)
 
     def _hash_key(self) -> HashKey | None:
         if not self.dataset.hashed:
@@ -167,4 +204,5 @@ def _outcome_of(commit: Commit, source: Source) -> Outcome:
     counts: dict[str, Any] = json.loads(commit.summary[COUNTS_PROPERTY])
     reasons: dict[str, Any] = json.loads(commit.summary[REASONS_PROPERTY])
     found = Tally(counts, reasons, absent=int(commit.summary[ABSENT_PROPERTY]))
-    return source.outcome("applied", found, snapshot=commit.snapshot)
+    warned = int(commit.summary.get(WARNED_PROPERTY, 0))
+    return source.outcome("applied", found, snapshot=commit.snapshot, rules_warned=warned)

@@ -14,9 +14,19 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lakejobs.manifest import Dataset
-from lakejobs.refine.conform import KEY, REASONS, protected, rule_faults, shape_faults, sorted_reasons, whole_faults
+from lakejobs.refine.conform import (
+    KEY,
+    REASONS,
+    condition_faults,
+    protected,
+    rule_faults,
+    shape_faults,
+    sorted_reasons,
+    whole_faults,
+)
 from lakejobs.refine.grammar import parse
 from lakejobs.refine.protect import HashKey, with_pads
+from lakejobs.refine.quality.checks import marks
 from lakejobs.refine.record import (
     CHANGE_SEQUENCE,
     GENERATION,
@@ -71,6 +81,7 @@ def conform_changes(rows: DataFrame, dataset: Dataset, key: HashKey | None) -> D
         GENERATION,
         _sequence().alias(SEQUENCE),
         DELETED,
+        *marks(dataset),
     )
 
 
@@ -116,6 +127,7 @@ def _reasons(dataset: Dataset) -> Column:
         else:
             written += shape
         written += rules
+    written += condition_faults(dataset)
     found += [(reason, fault & ~_deletes()) for reason, fault in written]
     judged = sorted_reasons([F.when(fault, F.lit(reason)) for reason, fault in found])
     return whole_faults({"malformed": MALFORMED, "layout": LAYOUT}, judged)

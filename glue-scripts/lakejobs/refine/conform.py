@@ -1,7 +1,7 @@
 """Judges rows of text against the declaration: types, rules, protection.
 
 Out come `_object`, `_line`, `_reasons` (why a row is not accepted, sorted; empty if it is), `_key` (the key's text as a
-struct) and the stored columns as the table has them.
+struct), the stored columns as the table has them and, if a rule blocks or warns by rows, `_broken`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,13 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lakejobs.manifest import Column as Declared
-from lakejobs.manifest import Dataset, OneOf, Pattern, Range, Rule
-from lakejobs.refine.grammar import literal, parse, text_of
+from lakejobs.manifest import Dataset
+from lakejobs.refine.grammar import parse, text_of
 from lakejobs.refine.protect import HashKey, keyed_hash, with_pads
+from lakejobs.refine.quality.checks import marks
+from lakejobs.refine.quality.conditions import broken, violated
 from lakejobs.refine.record import LINE, MALFORMED, MISROUTED, OBJECT, raw_line, text_column
+from lakejobs.rules import QUARANTINE, Reference, Sql
 
 REASONS, KEY = "_reasons", "_key"
 
@@ -26,13 +29,14 @@ def conform(rows: DataFrame, dataset: Dataset, key: HashKey | None) -> DataFrame
     if dataset.format.route_by is not None:
         flags[f"route:{dataset.format.route_by}"] = MISROUTED
     typed = rows.select(OBJECT, raw_line(dataset).alias(LINE), *flags.values(), *texts, *values)
-    found = [F.when(fault, F.lit(reason)) for column in dataset.columns for reason, fault in faults(column)]
+    judged = [*(fault for column in dataset.columns for fault in faults(column)), *condition_faults(dataset)]
+    found = [F.when(fault, F.lit(reason)) for reason, fault in judged]
     reasons = whole_faults(flags, sorted_reasons(found))
     record_key = F.struct(*[F.col(text_column(k)).alias(k) for k in dataset.keys])
     if key is not None and dataset.hashed:
         typed = with_pads(typed, key)
     stored = [protected(F.col(column.name), column).alias(column.name) for column in dataset.stored]
-    return typed.select(OBJECT, LINE, reasons.alias(REASONS), record_key.alias(KEY), *stored)
+    return typed.select(OBJECT, LINE, reasons.alias(REASONS), record_key.alias(KEY), *stored, *marks(dataset))
 
 
 def sorted_reasons(found: list[Column]) -> Column:
@@ -69,26 +73,16 @@ def shape_faults(column: Declared) -> list[tuple[str, Column]]:
 
 
 def rule_faults(column: Declared) -> list[tuple[str, Column]]:
-    """Reasons that lie in the column's rules."""
+    """Reasons that lie in those of the column's rules that quarantine; what a value refers to is looked up later."""
     by_kind: dict[str, Column] = {}
     for rule in column.rules:
-        kind, fault = _broken(rule, column)
-        by_kind[kind] = by_kind[kind] | fault if kind in by_kind else fault
+        if rule.policy == QUARANTINE and not isinstance(rule, Reference):
+            fault = broken(rule, column.name, column.type)
+            by_kind[rule.kind] = by_kind[rule.kind] | fault if rule.kind in by_kind else fault
     return [(f"{kind}:{column.name}", fault) for kind, fault in by_kind.items()]
 
 
-def _broken(rule: Rule, column: Declared) -> tuple[str, Column]:
-    """The rule's kind, and the condition under which a value breaks it. NULL breaks none."""
-    value = F.col(column.name)
-    if isinstance(rule, Range):
-        fault = F.lit(False)
-        if rule.minimum is not None:
-            fault = fault | (value < literal(rule.minimum, column.type))
-        if rule.maximum is not None:
-            fault = fault | (value > literal(rule.maximum, column.type))
-        return "range", fault
-    if isinstance(rule, OneOf):
-        return "set", ~value.isin(*[literal(v, column.type) for v in rule.values])
-    if isinstance(rule, Pattern):
-        return "pattern", ~value.rlike(rule.regex)
-    raise TypeError(f"rule {rule!r} of column {column.name} is not known")
+def condition_faults(dataset: Dataset) -> list[tuple[str, Column]]:
+    """Reasons that lie in the dataset's conditions that quarantine."""
+    rules = [rule for rule in dataset.rules if isinstance(rule, Sql) and rule.policy == QUARANTINE]
+    return [(f"sql:{rule.name}", violated(rule)) for rule in rules]

@@ -115,7 +115,7 @@ def _refine_batch(shop: Workshop, run: Run, item: RunBatch, lease: Lease) -> Dat
     try:
         manifest = _manifest(shop, item)
         dataset = manifest.dataset(item.dataset)
-        outcome = BatchWork(shop, manifest, dataset, _frozen(shop, item), lease, record).run()
+        outcome = BatchWork(shop, manifest, dataset, _frozen(shop, item), lease, record, item.manifest).run()
     except Unread as failed:
         unreadable = failed.source.unreadable
         outcome = Outcome("failed", _no_counts(), 0, unreadable, code=failed.code, reason=failed.reason)

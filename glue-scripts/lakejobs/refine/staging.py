@@ -72,6 +72,12 @@ def stored_rows(
     return frame.join(rows.select(*dataset.keys), on=list(dataset.keys), how="left_semi")
 
 
+def all_rows(table: StoredTable, snapshot: str, dataset: Dataset) -> DataFrame:
+    """The rows of that snapshot: columns as declared, and the change columns."""
+    frame = table.read(snapshot)
+    return frame.select(*_declared(dataset, frame))
+
+
 def absent_rows(
     table: StoredTable, snapshot: str, dataset: Dataset, generation: int, seen: DataFrame | None
 ) -> DataFrame:

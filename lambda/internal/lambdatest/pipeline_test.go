@@ -130,7 +130,9 @@ func (p *pipeline) refineBatch(ctx context.Context, g *gate, store *artifacts.St
 		values["counts"] = map[string]int64{"read": o.read, "inserted": o.read}
 		values["objects_read"] = len(frozen.Objects) - len(o.unreadable)
 		values["unreadable"] = o.list()
-		set += "#state = :state, #code = :code, #reason = :reason, #counts = :counts, #objects_read = :objects_read, #unreadable = :unreadable"
+		values["failed"], values["warned"] = o.failed, o.warned
+		set += "#state = :state, #code = :code, #reason = :reason, #counts = :counts, #objects_read = :objects_read, #unreadable = :unreadable, " +
+			"#rules_failed = :failed, #rules_warned = :warned"
 	}
 	err = table.Apply(ctx, check, ledger.Update(ledger.BatchKey(b.Batch), set, "#state = :running AND #run = :run", values), ledger.DeleteOpen(seen))
 	if done, readErr := p.table.Batch(ctx, b.Batch); readErr == nil && done.State == ledger.BatchApplied {
@@ -142,6 +144,7 @@ func (p *pipeline) refineBatch(ctx context.Context, g *gate, store *artifacts.St
 type outcome struct {
 	state, code, reason string
 	read                int64
+	failed, warned      int64 // quality rules, by policy
 	unreadable          []map[string]any
 }
 
@@ -163,6 +166,7 @@ func (p *pipeline) outcome(objects []contract.Object) outcome {
 			continue
 		case strings.Contains(object.Key, "block") && !p.mended:
 			o.state, o.code, o.reason = ledger.BatchBlocked, "gate", "40% of 10 rows quarantined, 5% allowed"
+			o.failed, o.warned = 2, 1
 		}
 		o.read += 10
 	}

@@ -45,7 +45,7 @@ func TestTroubleIsToldOnceAndReplayed(t *testing.T) {
 			t.Errorf("message lacks %q:\n%s", want, message)
 		}
 	}
-	for _, want := range []string{`"FailedBatches":1`, `"BlockedBatches":1`, `"UnreadableObjects":2`} {
+	for _, want := range []string{`"FailedBatches":1`, `"BlockedBatches":1`, `"UnreadableObjects":2`, `"FailedRules":2`, `"WarnedRules":1`} {
 		if strings.Count(w.emitted.String(), want) != 1 {
 			t.Errorf("metrics lack one %s:\n%s", want, w.emitted)
 		}
@@ -54,6 +54,11 @@ func TestTroubleIsToldOnceAndReplayed(t *testing.T) {
 	replayed := w.ask(`{"action": "replay", "from": "2026-01-01", "to": "2027-01-01"}`)
 	if len(replayed.Batches) != 2 || len(replayed.Repended) != 1 || len(replayed.Runs) != 1 {
 		t.Errorf("replay = %+v %+v", replayed.Replayed, replayed.Runs)
+	}
+	for _, b := range replayed.Batches {
+		if got, err := w.table.Batch(t.Context(), b.Batch); err != nil || got.RulesFailed != 0 || got.RulesWarned != 0 {
+			t.Errorf("a batch to be judged anew = %+v, %v", got, err)
+		}
 	}
 	p.quiet()
 	for _, b := range replayed.Runs[0].Batches {

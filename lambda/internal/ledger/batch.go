@@ -36,13 +36,15 @@ type Batch struct {
 	Objects, Bytes      int64
 	ObjectsRead         int64
 	// Absent is how many rows went because a full load did not have them.
-	Absent          int64
-	Counts, Reasons map[string]int64
-	Unreadable      []Unreadable
-	Code, Reason    string
-	Snapshot        string
-	Rerun           *Rerun
-	Mirrored        bool
+	Absent int64
+	// RulesFailed and RulesWarned are quality rules that did not hold, by their policy: block and warn.
+	RulesFailed, RulesWarned int64
+	Counts, Reasons          map[string]int64
+	Unreadable               []Unreadable
+	Code, Reason             string
+	Snapshot                 string
+	Rerun                    *Rerun
+	Mirrored                 bool
 	// Load is the generation whose full load the batch is, 0 for any other batch.
 	Load int
 }
@@ -77,7 +79,8 @@ func (i Item) batch() *Batch {
 		Manifest: i.text("manifest"), Attempt: int(i.number("attempt")), Run: i.text("run"), Token: i.number("token"),
 		Force: i.flag("force"), Marked: i.flag("marked"), PriorState: i.text("prior_state"), FrozenAt: i.text("frozen_at"),
 		UpdatedAt: i.text("updated_at"), Objects: i.number("objects"), Bytes: i.number("bytes"),
-		ObjectsRead: i.number("objects_read"), Absent: i.number("absent"), Counts: i.numbers("counts"), Reasons: i.numbers("reasons"),
+		ObjectsRead: i.number("objects_read"), Absent: i.number("absent"),
+		RulesFailed: i.number("rules_failed"), RulesWarned: i.number("rules_warned"), Counts: i.numbers("counts"), Reasons: i.numbers("reasons"),
 		Code: i.text("code"), Reason: i.text("reason"), Snapshot: i.text("snapshot"), Mirrored: i.flag("mirrored"),
 		Load: int(i.number("load"))}
 	for _, u := range i.maps("unreadable") {
@@ -158,7 +161,7 @@ func Reopen(b *Batch, manifest, now string) []Write {
 		set += ", #force = :on, #prior_state = :prior"
 	} else {
 		set += ", #marked = :no, #force = :no"
-		remove += ", #code, #reason, #reasons, #counts, #unreadable, #undeclared, #objects_read, #snapshot, #prior_state"
+		remove += ", #code, #reason, #reasons, #counts, #unreadable, #undeclared, #objects_read, #snapshot, #prior_state, #rules_failed, #rules_warned"
 	}
 	return []Write{Update(BatchKey(b.ID), set+remove, asSeen, values), putOpen(b.Dataset, b.ID)}
 }
@@ -208,5 +211,6 @@ func MirrorOf(b *Batch, unreadable string) contract.Mirror {
 		Attempt: b.Attempt, Manifest: b.Manifest, FrozenAt: b.FrozenAt, UpdatedAt: b.UpdatedAt, Snapshot: b.Snapshot,
 		Objects: b.Objects, ObjectsRead: b.ObjectsRead, Unreadable: unreadable, Read: c["read"], Inserted: c["inserted"],
 		Updated: c["updated"], Deleted: c["deleted"], Unchanged: c["unchanged"], Superseded: c["superseded"], Stale: c["stale"],
-		Duplicate: c["duplicate"], Quarantined: c["quarantined"], Blocked: c["blocked"], Absent: b.Absent}
+		Duplicate: c["duplicate"], Quarantined: c["quarantined"], Blocked: c["blocked"], Absent: b.Absent,
+		RulesFailed: b.RulesFailed, RulesWarned: b.RulesWarned}
 }

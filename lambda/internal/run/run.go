@@ -230,6 +230,7 @@ func (s *Settler) Outcome(ctx context.Context, b *ledger.Batch) error {
 	}
 	if b.Rerun == nil {
 		counts[contract.UnreadableObjects] = int64(len(b.Unreadable))
+		counts[contract.FailedRules], counts[contract.WarnedRules] = b.RulesFailed, b.RulesWarned
 	}
 	if err := s.Metrics.Count(counts); err != nil {
 		return err

@@ -45,7 +45,7 @@ func items() dataset.Spec {
 			{Name: "id", Type: dataset.Bigint},
 			{Name: "change_seq", Type: dataset.Bigint},
 			{Name: "kind", Type: dataset.String, Rules: dataset.Rules{dataset.OneOf("book", "game")}},
-			{Name: "price", Type: dataset.Decimal(10, 2), Rules: dataset.Rules{dataset.AtLeast(0)}},
+			{Name: "price", Type: dataset.Decimal(10, 2), Rules: dataset.Rules{dataset.AtLeast(0), dataset.AtMost(1000).Warn()}},
 		},
 		Freshness: 4 * time.Minute,
 	}
@@ -82,7 +82,10 @@ func feeds(mended bool) []dataset.Spec {
 		feed := dataset.Spec{
 			Domain: "feeds", Name: fmt.Sprintf("feed%d", i), Doc: "One row per reading.",
 			Keys:    []string{"id"},
-			Columns: []dataset.Column{{Name: "id", Type: dataset.Bigint}, {Name: "reading", Type: dataset.Double}},
+			Columns: []dataset.Column{
+				{Name: "id", Type: dataset.Bigint},
+				{Name: "reading", Type: dataset.Double, Rules: dataset.Rules{dataset.Completeness(0.5)}},
+			},
 		}
 		if i == poison && !mended {
 			feed.Format = dataset.Parquet{}
