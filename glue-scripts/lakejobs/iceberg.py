@@ -8,16 +8,16 @@ main has moved, and refuses a second publication under one wap.id, which a force
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self
 
 from py4j.protocol import Py4JJavaError
-from pyspark.java_gateway import ensure_callback_server_started
 from pyspark.sql import DataFrame, SparkSession
 
 from lakejobs.session import quoted
-from lakejobs.tables.interface import BATCH_PROPERTY, Commit, Merge, Moved, Staged
+from lakejobs.tables.interface import BATCH_PROPERTY, FILE, POSITION, Commit, Moved, Staged
+from lakejobs.tables.row_delta import stage_over
 
 CATALOG = "glue_catalog"
 
@@ -122,20 +122,14 @@ class Table:
         finally:
             files.close()
 
-    def read(self, snapshot: str) -> DataFrame:
-        return self.spark.read.option("snapshot-id", snapshot).table(self.name)
+    def read(self, snapshot: str, placed: bool = False) -> DataFrame:
+        frame = self.spark.read.option("snapshot-id", snapshot).table(self.name)
+        return frame.select("*", FILE, POSITION) if placed else frame
 
-    def append(self, rows: DataFrame, tag: str, properties: dict[str, str]) -> Staged:
-        return self.stage_frame(rows, tag, properties)
-
-    def merge(self, rows: DataFrame, how: Merge, tag: str, properties: dict[str, str]) -> Staged:
-        view = f"strata_{uuid.uuid4().hex}"
-        rows.createOrReplaceTempView(view)
-        try:
-            statement = _merge_statement(self.name, view, rows.columns, how)
-            return self._stage(lambda tagged: _run_tagged(self.spark, statement, tagged), tag, properties)
-        finally:
-            self.spark.catalog.dropTempView(view)
+    def write(self, rows: DataFrame | None, replaced: DataFrame | None, tag: str, properties: dict[str, str]) -> Staged:
+        if replaced is None:
+            return self.stage_frame(rows, tag, properties)
+        return self._staged(lambda tagged: stage_over(self._java, rows, replaced, tagged), properties)
 
     def stage_frame(self, frame: DataFrame, wap_id: str, properties: dict[str, str], replace: Any = None) -> Staged:
         """Stages the frame's rows: appended, or in place of the rows that satisfy `replace`."""
@@ -149,7 +143,8 @@ class Table:
             else:
                 writer.overwrite(replace)
 
-        return self._stage(write, wap_id, properties)
+        with _wap(self.spark, wap_id):
+            return self._staged(write, properties)
 
     def publish(
         self,
@@ -188,10 +183,9 @@ class Table:
             raise
         self._java.refresh()
 
-    def _stage(self, write: Callable[[dict[str, str]], None], wap_id: str, properties: dict[str, str]) -> Staged:
+    def _staged(self, write: Callable[[dict[str, str]], None], properties: dict[str, str]) -> Staged:
         nonce = str(uuid.uuid4())
-        with _wap(self.spark, wap_id):
-            write({**properties, _STAGING_PROPERTY: nonce})
+        write({**properties, _STAGING_PROPERTY: nonce})
         self._java.refresh()
         snapshots = self._java.operations().current().snapshots()
         for i in range(snapshots.size() - 1, max(snapshots.size() - 1 - _NEWEST, -1), -1):
@@ -204,23 +198,6 @@ class Table:
 def sql_properties(properties: Mapping[str, str]) -> str:
     """Table properties as SQL writes them, without the brackets."""
     return ", ".join(f"{quoted(name)} = {quoted(value)}" for name, value in properties.items())
-
-
-def _merge_statement(name: str, view: str, columns: Sequence[str], how: Merge) -> str:
-    on = [f"t.`{k}` = s.`{k}`" for k in how.keys]
-    if how.predicate is not None:
-        on.append(how.predicate)
-    columns = [c for c in columns if c != how.removal]
-    updates = ", ".join(f"t.`{c}` = s.`{c}`" for c in columns if c not in how.keys)
-    statement = f"MERGE INTO {name} t USING {view} s ON {' AND '.join(on)}"
-    if how.removal is not None:
-        statement += f" WHEN MATCHED AND s.`{how.removal}` THEN DELETE"
-    statement += f" WHEN MATCHED THEN UPDATE SET {updates}"
-    if how.inserts:
-        names = ", ".join(f"`{c}`" for c in columns)
-        values = ", ".join(f"s.`{c}`" for c in columns)
-        statement += f" WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({values})"
-    return statement
 
 
 def refused(error: Py4JJavaError) -> bool:
@@ -236,34 +213,3 @@ def _wap(spark: SparkSession, wap_id: str) -> Iterator[None]:
         yield
     finally:
         spark.conf.unset("spark.wap.id")
-
-
-class _Statement:
-    """A Java Callable that runs one SQL statement."""
-
-    def __init__(self, spark: SparkSession, statement: str) -> None:
-        self._spark, self._statement = spark, statement
-        self.error: Exception | None = None
-
-    def call(self) -> None:
-        try:
-            self._spark.sql(self._statement)
-        except Exception as error:
-            self.error = error
-
-    class Java:
-        implements = ("java.util.concurrent.Callable",)
-
-
-def _run_tagged(spark: SparkSession, statement: str, properties: dict[str, str]) -> None:
-    """Runs SQL whose commit carries the properties; SQL has no option for them, only Iceberg's Java API does."""
-    ensure_callback_server_started(spark.sparkContext._gateway)
-    jvm = spark._jvm
-    values = jvm.java.util.HashMap()
-    for name, value in properties.items():
-        values.put(name, value)
-    body = _Statement(spark, statement)
-    failure = jvm.java.lang.Class.forName("java.lang.RuntimeException")
-    jvm.org.apache.iceberg.spark.CommitMetadata.withCommitProperties(values, body, failure)
-    if body.error is not None:
-        raise body.error

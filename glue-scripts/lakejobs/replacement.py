@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from lakejobs.iceberg import Table, refused
 from lakejobs.tables.interface import Moved
+from lakejobs.tables.uncommitted import table_cache
 
 
 class Replacement:
@@ -46,7 +47,7 @@ class Replacement:
 
     def stage(self, properties: dict[str, str]) -> None:
         """Writes the rows. Readers see nothing of them. The snapshot carries the properties."""
-        cache = _table_cache(self._frame.sparkSession)
+        cache = table_cache(self._frame.sparkSession)
         key = str(uuid.uuid4())
         cache.add(key, self._transaction.table())
         try:
@@ -75,14 +76,3 @@ def _catalog(spark: SparkSession, name: str) -> tuple[Any, Any]:
     catalog, database, table = name.split(".")
     plugin = spark._jsparkSession.sessionState().catalogManager().catalog(catalog)
     return plugin.icebergCatalog(), spark._jvm.org.apache.iceberg.catalog.TableIdentifier.parse(f"{database}.{table}")
-
-
-def _table_cache(spark: SparkSession) -> Any:
-    """Iceberg's cache of tables that Spark reads and writes by a key, here the table inside the transaction.
-
-    Its static `get()` hides behind an instance method of the same name, so that only reflection calls it.
-    """
-    gateway = spark.sparkContext._gateway
-    declared = spark._jvm.org.apache.iceberg.spark.SparkTableCache._java_lang_class
-    nothing = gateway.new_array(gateway.jvm.java.lang.Class, 0)
-    return declared.getMethod("get", nothing).invoke(None, gateway.new_array(gateway.jvm.java.lang.Object, 0))

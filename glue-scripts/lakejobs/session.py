@@ -29,7 +29,8 @@ _SETTINGS = {
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "16",
 }
 
-_BYTES_PER_PARTITION = 32 << 20
+_BYTES_PER_PARTITION = 8 << 20
+_BYTES_PER_FILE = 64 << 20
 _MAX_PARTITIONS = 400
 
 
@@ -59,6 +60,11 @@ def size_shuffles(spark: SparkSession, volume: int) -> None:
     wanted = min(1 + volume // _BYTES_PER_PARTITION, _MAX_PARTITIONS)
     spark.conf.set("spark.sql.shuffle.partitions", str(wanted))
     spark.conf.set("spark.sql.adaptive.enabled", str(wanted > 1).lower())
+
+
+def size_files(volume: int) -> int:
+    """Into how many files rows go that come from `volume` bytes."""
+    return 1 + volume // _BYTES_PER_FILE
 
 
 def literal_table(spark: SparkSession, schema: dict[str, str], rows: Iterable[Sequence[str | int]]) -> DataFrame:

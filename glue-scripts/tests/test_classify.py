@@ -107,10 +107,13 @@ def apply(spark: Any, declared: Dataset, rows: list[Row], stored: Any) -> tuple[
     return Counter(r[OUTCOME] for r in result), effective
 
 
+STORED = "k int, seq int, a string, b int, _file string, _pos bigint"
+
+
 def stored_frame(spark: Any, table: dict[int, Row]) -> Any:
     if not table:
         return None
-    return spark.createDataFrame([(r.k, r.seq, r.a, r.b) for r in table.values()], "k int, seq int, a string, b int")
+    return spark.createDataFrame([(r.k, r.seq, r.a, r.b, "f", r.k) for r in table.values()], STORED)
 
 
 @pytest.mark.parametrize("unique_key", [False, True])

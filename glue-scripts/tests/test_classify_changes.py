@@ -18,7 +18,7 @@ SCHEMA = (
     "_record int, _reasons array<string>, _key struct<k: string>, _half string, k int, a string,"
     " _generation int, _sequence string, _is_deleted boolean"
 )
-STORED = "k int, a string, _generation int, _sequence string, _is_deleted boolean"
+STORED = "k int, a string, _generation int, _sequence string, _is_deleted boolean, _file string, _pos bigint"
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def apply(spark: Any, batch: list[Record], table: dict[int, tuple], loaded: int)
     effects = [row for number, record in numbered for row in rows(number, record)]
     stored = None
     if table:
-        values = [(k, c[0][1] if c and c[0][0] else None, g, s, c == ()) for k, (g, s, c) in table.items()]
+        values = [(k, c[0][1] if c and c[0][0] else None, g, s, c == (), "f", k) for k, (g, s, c) in table.items()]
         stored = spark.createDataFrame(values, STORED)
     keys = [row[4] for row in effects]
     known = Batch(distinct=len(keys) == len(set(keys)), moves=any(r.k != r.old for r in batch))

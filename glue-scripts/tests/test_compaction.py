@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import BEFORE_UPDATE
 from lake import Lake
 from lakejobs.errors import JobFailed, LeaseLost
 from lakejobs.iceberg import Table
 from lakejobs.tables import iceberg_compaction as compaction
 from lakejobs.tables.interface import Commit
 from parts import ID, PARTS, delete, insert, part, state, update
+from stand_in import BEFORE_UPDATE
 
 
 @pytest.mark.parametrize(

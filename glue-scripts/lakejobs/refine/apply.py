@@ -35,6 +35,7 @@ from lakejobs.refine.quarantine import quarantine_rows, write_quarantine
 from lakejobs.refine.rows import read_rows
 from lakejobs.refine.source import Source, overwritten
 from lakejobs.rules import BLOCK
+from lakejobs.session import size_files
 from lakejobs.tables.interface import (
     ABSENT_PROPERTY,
     BATCH_PROPERTY,
@@ -96,11 +97,11 @@ class Application:
 
     def run(self) -> Outcome:
         """Raises Overwritten if the batch must be read anew, BatchFailed (conflict) if main never holds still."""
-        conformed = self._conform()
+        conformed = self.conform()
         try:
             for _ in range(_COMMIT_TRIES):
                 try:
-                    return self._attempt(conformed)
+                    return self.attempt(conformed)
                 except Moved as moved:
                     reason = str(moved)
             raise BatchFailed("conflict", f"the table kept changing under {_COMMIT_TRIES} tries: {reason}")
@@ -108,7 +109,7 @@ class Application:
             if conformed.frame is not None:
                 conformed.frame.unpersist()
 
-    def _conform(self) -> Conformed:
+    def conform(self) -> Conformed:
         """Reads, judges and caches the batch, and makes sure that what was read is what was listed."""
         rows = read_rows(self.spark, self.dataset, self.source.readable)
         if rows is None:
@@ -146,7 +147,7 @@ class Application:
         if positions:
             raise Overwritten(positions)
 
-    def _attempt(self, conformed: Conformed) -> Outcome:
+    def attempt(self, conformed: Conformed) -> Outcome:
         """Classifies against main as it is now, and commits. Raises Moved if main changes meanwhile."""
         self.fence()
         table = self.store.load()
@@ -158,7 +159,7 @@ class Application:
             if absent is not None:
                 found = self._counted(found, absent.count(), conformed, table)
             measures = self._measures(conformed, classified, absent if found.absent else None, table)
-            return self._settle(classified, absent, found, table, conformed.keys, measures)
+            return self._settle(classified, absent, found, table, measures)
         finally:
             for frame in cached:
                 frame.unpersist()
@@ -232,7 +233,6 @@ class Application:
         absent: DataFrame | None,
         found: Tally,
         table: StoredTable | None,
-        keys: staging.KeyRange | None,
         measures: Measures,
     ) -> Outcome:
         results = self.quality.judge(measures, found)
@@ -265,7 +265,7 @@ class Application:
             ABSENT_PROPERTY: str(found.absent),
             WARNED_PROPERTY: str(rules["rules_warned"]),
         }
-        rows = staging.Staging(table, self.dataset, self.batch, keys)
+        rows = staging.Staging(table, self.dataset, self.batch, size_files(self.source.volume))
         staged = rows.stage(classified, absent, found, properties)
         self._verify()
         self.fence()

@@ -30,7 +30,6 @@ from lakejobs.tables.interface import ABSENT_PROPERTY, COUNTS_PROPERTY, REASONS_
 from lakejobs.tables.stores import open_store
 
 _READ_TRIES = 4
-_GZIP_RATIO = 5
 
 
 class Unread(BatchFailed):
@@ -96,7 +95,7 @@ class BatchWork:
         store = self.shop.store(dataset)
         table = store.load()
         target.plan_schema(table, dataset, key.version if key else None)
-        size_shuffles(spark, self._volume() + (table.size if table else 0))
+        size_shuffles(spark, source.volume + (table.size if table else 0))
         done = self._recovered(table)
         if done is not None:
             return _outcome_of(done, source)
@@ -130,10 +129,6 @@ class BatchWork:
             )
         (item,) = source.readable
         return order_of(self.shop.clients.s3, item.object, item.stamp or "")
-
-    def _volume(self) -> int:
-        """Bytes of the batch's objects, about as large as they are unpacked."""
-        return sum(o.size * (_GZIP_RATIO if o.key.endswith(".gz") else 1) for o in self.frozen.objects)
 
     def _application(self, store: Store, source: Source, key: HashKey | None) -> Application:
         return Application(

@@ -11,7 +11,18 @@ from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
 from lakejobs.manifest import Dataset
-from lakejobs.refine.compare import NEW_KEY, OUTCOME, STORED, STORED_KEY, WRITE, of_stored, ranked, struct, with_stored
+from lakejobs.refine.compare import (
+    NEW_KEY,
+    OUTCOME,
+    STORED,
+    STORED_KEY,
+    WRITE,
+    nowhere,
+    of_stored,
+    ranked,
+    struct,
+    with_stored,
+)
 from lakejobs.refine.conform import REASONS
 from lakejobs.refine.record import LINE, OBJECT
 
@@ -28,7 +39,7 @@ def classify(rows: DataFrame, stored: DataFrame | None, dataset: Dataset, distin
     judged = judge(accepted, stored, dataset, distinct)
     violates = F.col(OUTCOME) == "quarantined"
     judged = judged.withColumn(REASONS, F.when(violates, F.array(F.lit("unique_key"))).otherwise(F.col(REASONS)))
-    judged = judged.unionByName(rows.where(refused).withColumn(OUTCOME, F.lit("quarantined")))
+    judged = judged.unionByName(rows.where(refused).withColumns({OUTCOME: F.lit("quarantined"), **nowhere()}))
     writes = F.when(F.col(OUTCOME) == "inserted", F.lit(NEW_KEY))
     return judged.withColumn(WRITE, writes.when(F.col(OUTCOME).isin("updated", "unchanged"), F.lit(STORED_KEY)))
 

@@ -14,7 +14,7 @@ from pyspark.sql.window import Window
 
 from lakejobs.manifest import Dataset
 from lakejobs.refine.changes import DELETED, HALF, NEW, OLD, RECORD, ROW, SEQUENCE
-from lakejobs.refine.compare import NEW_KEY, OUTCOME, STORED, STORED_KEY, WRITE, ranked, struct, with_stored
+from lakejobs.refine.compare import NEW_KEY, OUTCOME, STORED, STORED_KEY, WRITE, nowhere, ranked, struct, with_stored
 from lakejobs.refine.conform import REASONS
 from lakejobs.refine.record import GENERATION
 
@@ -47,7 +47,7 @@ def classify_changes(
     if batch.moves:
         judged = _in_units(judged)
     judged = judged.drop("_first_alike", "_superseded", _CONTENT, STORED)
-    nothing = {OUTCOME: F.lit("quarantined"), WRITE: F.lit(None).cast("string")}
+    nothing = {OUTCOME: F.lit("quarantined"), WRITE: F.lit(None).cast("string"), **nowhere()}
     return judged.unionByName(effects.where(refused).withColumns(nothing))
 
 

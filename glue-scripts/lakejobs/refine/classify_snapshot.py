@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
 from lakejobs.manifest import Dataset
-from lakejobs.refine.compare import NEW_KEY, OUTCOME, STORED, STORED_KEY, WRITE, of_stored, struct, with_stored
+from lakejobs.refine.compare import NEW_KEY, OUTCOME, STORED, STORED_KEY, WRITE, nowhere, of_stored, struct, with_stored
 from lakejobs.refine.conform import REASONS
 from lakejobs.refine.record import LINE, OBJECT
 
@@ -40,7 +40,7 @@ def classify_snapshot(
     judged = joined.withColumn(OUTCOME, outcome).drop("_variants", "_nth_alike", STORED)
     ambiguous = F.col(OUTCOME) == "quarantined"
     judged = judged.withColumn(REASONS, F.when(ambiguous, F.array(F.lit("unique_key"))).otherwise(F.col(REASONS)))
-    judged = judged.unionByName(rows.where(refused).withColumn(OUTCOME, F.lit("quarantined")))
+    judged = judged.unionByName(rows.where(refused).withColumns({OUTCOME: F.lit("quarantined"), **nowhere()}))
     writes = F.when(F.col(OUTCOME) == "inserted", F.lit(NEW_KEY))
     return judged.withColumn(WRITE, writes.when(F.col(OUTCOME) == "updated", F.lit(STORED_KEY)))
 

@@ -8,6 +8,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
+from lakejobs.tables.interface import FILE, POSITION
+
 # `_outcome` is what a record counts as. `_write` tells what an effective row does to the table: `new` where its key is
 # not stored yet, `over` where it is; NULL for a row that changes nothing.
 OUTCOME, WRITE = "_outcome", "_write"
@@ -17,13 +19,23 @@ STORED = "_stored"
 
 
 def with_stored(rows: DataFrame, stored: DataFrame | None, keys: Sequence[str], names: Sequence[str]) -> DataFrame:
-    """Joins each row with these columns of the stored row of its key, as a struct; NULL if there is none."""
+    """Joins each row with the stored row of its key: these columns of it as a struct, and its place.
+
+    All are NULL if there is none.
+    """
     if stored is None:
-        return rows.withColumn(STORED, F.lit(None).cast(rows.select(*names).schema))
-    sides = stored.select(*[F.col(k).alias(f"_stored_{k}") for k in keys], F.struct(*names).alias(STORED))
+        return rows.withColumns({STORED: F.lit(None).cast(rows.select(*names).schema), **nowhere()})
+    sides = stored.select(
+        *[F.col(k).alias(f"_stored_{k}") for k in keys], F.struct(*names).alias(STORED), FILE, POSITION
+    )
     same_key = [F.col(k) == F.col(f"_stored_{k}") for k in keys]
     joined = rows.join(sides, on=same_key, how="left")
     return joined.drop(*[f"_stored_{k}" for k in keys])
+
+
+def nowhere() -> dict[str, Column]:
+    """The place of a row that meets no stored one."""
+    return {FILE: F.lit(None).cast("string"), POSITION: F.lit(None).cast("bigint")}
 
 
 def of_stored(names: Sequence[str]) -> list[Column]:

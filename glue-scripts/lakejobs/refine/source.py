@@ -26,6 +26,7 @@ from lakejobs.refine.record import CHANGE_SEQUENCE, OPERATION, Readable, change_
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9._=-]+(?:/[A-Za-z0-9._=-]+)*")
 _DOTS = re.compile(r"(?:^|/)\.\.?(?:/|$)")
 _THREADS = 16
+_GZIP_RATIO = 5
 # Names of undeclared columns that a batch's record tells; it has a place for no end of them.
 _UNDECLARED_KEPT = 200
 
@@ -49,6 +50,12 @@ class Source:
     def records(self) -> int:
         """Records in readable objects, counted apart from Spark's readers."""
         return sum(item.records for item in self.readable)
+
+    @property
+    def volume(self) -> int:
+        """Bytes of readable objects, about as many as they are unpacked."""
+        objects = [item.object for item in self.readable]
+        return sum(o.size * (_GZIP_RATIO if o.key.endswith(".gz") else 1) for o in objects)
 
     def outcome(self, state: str, found: Tally, **more: Any) -> Outcome:
         """The batch's outcome with what the survey found."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -13,10 +14,8 @@ from lakejobs.refine.compare import WRITE
 from lakejobs.refine.outcome import Tally
 from lakejobs.refine.record import GENERATION
 from lakejobs.refine.target import BATCH_COLUMN, own_columns, stored_type
-from lakejobs.tables.interface import Merge, Staged, StoredTable
+from lakejobs.tables.interface import FILE, POSITION, Staged, StoredTable
 
-# Whether a staged row deletes the stored row of its key; only there if one does.
-_REMOVED = "_removed"
 _RANGED = ("int", "bigint", "date")
 # Bytes up to which a table is joined whole, as Spark broadcasts it.
 _SMALL_TABLE = 10 << 20
@@ -62,11 +61,11 @@ def _declared(dataset: Dataset, frame: DataFrame) -> list[Column]:
 def stored_rows(
     table: StoredTable, snapshot: str, rows: DataFrame, dataset: Dataset, keys: KeyRange | None
 ) -> DataFrame:
-    """The rows of that snapshot that may have a key of the batch: columns as declared, and the change columns."""
-    frame = table.read(snapshot)
+    """The rows of that snapshot that may have a key of the batch: columns as declared, change columns, and places."""
+    frame = table.read(snapshot, placed=True)
     if keys is not None:
         frame = frame.where(keys.predicate)
-    frame = frame.select(*_declared(dataset, frame))
+    frame = frame.select(*_declared(dataset, frame), FILE, POSITION)
     if table.size <= _SMALL_TABLE:
         return frame
     return frame.join(rows.select(*dataset.keys), on=list(dataset.keys), how="left_semi")
@@ -85,20 +84,20 @@ def absent_rows(
 
     `seen` holds the keys of the load's records, refused ones included: those rows are there, if not as they should be.
     """
-    frame = table.read(snapshot)
+    frame = table.read(snapshot, placed=True)
     older = frame.where(~F.col(DELETED) & (F.col(GENERATION) < generation))
     if seen is not None:
         older = older.join(seen.select(*dataset.keys), on=list(dataset.keys), how="left_anti")
     change = {GENERATION: F.lit(generation), SEQUENCE: F.lit(""), DELETED: F.lit(True)}
-    return older.select(*_keys_only(dataset), *[value.alias(name) for name, value in change.items()])
+    return older.select(*_keys_only(dataset), *[value.alias(name) for name, value in change.items()], FILE, POSITION)
 
 
 def missing_rows(table: StoredTable, snapshot: str, dataset: Dataset, seen: DataFrame | None) -> DataFrame:
-    """The rows that a snapshot no longer has, by their keys alone. `seen` is as of `absent_rows`."""
-    frame = table.read(snapshot)
+    """The rows that a snapshot no longer has, by keys and places alone. `seen` is as of `absent_rows`."""
+    frame = table.read(snapshot, placed=True)
     if seen is not None:
         frame = frame.join(seen.select(*dataset.keys), on=list(dataset.keys), how="left_anti")
-    return frame.select(*_keys_only(dataset))
+    return frame.select(*_keys_only(dataset), FILE, POSITION)
 
 
 def _keys_only(dataset: Dataset) -> list[Column]:
@@ -116,37 +115,31 @@ class Staging:
     table: StoredTable
     dataset: Dataset
     batch: str
-    keys: KeyRange | None
+    files: int
+    """Into how many files its rows go, about."""
 
     def stage(
         self, classified: DataFrame | None, absent: DataFrame | None, found: Tally, properties: dict[str, str]
     ) -> Staged:
-        """Stages the effective rows and the absent ones, by an append if all keys are new."""
+        """Stages the effective rows and the absent ones, in place of the stored rows of their keys."""
         names = [c for c in self._columns() if c != BATCH_COLUMN]
-        parts = [] if classified is None else [classified.where(F.col(WRITE).isNotNull()).select(*names)]
-        removes = self.dataset.delivery is not None and found.absent > 0
-        if absent is not None and found.absent:
-            parts.append(absent.select(*names))
-        if removes:
-            last = len(parts) - 1
-            parts = [part.withColumn(_REMOVED, F.lit(i == last)) for i, part in enumerate(parts)]
-        rows = parts[0] if len(parts) == 1 else parts[0].unionByName(parts[1])
-        kept = [*self._columns(), _REMOVED] if removes else self._columns()
-        rows = rows.withColumn(BATCH_COLUMN, F.lit(self.batch)).select(*kept)
-        if found.new_keys == found.effective:
-            return self.table.append(_spread(rows, self.dataset), self.batch, properties)
-        # Absent rows lie anywhere, those of the batch in its range of keys.
-        predicate = None if self.keys is None or found.absent else f"t.{self.keys.predicate}"
-        how = Merge(self.dataset.keys, bool(found.new_keys), predicate, _REMOVED if removes else None)
-        return self.table.merge(rows, how, self.batch, properties)
+        written, gone = found.new_keys + found.stored_keys, absent if found.absent else None
+        rows = classified.where(F.col(WRITE).isNotNull()).select(*names, FILE, POSITION) if written else None
+        replaced = [] if rows is None else [rows]
+        if gone is not None:
+            replaced.append(gone.select(*names, FILE, POSITION))
+            if self.dataset.is_cdc:  # what is absent from a load leaves tombstones, from a snapshot nothing
+                rows = reduce(DataFrame.unionByName, replaced)
+        places = [part.where(F.col(FILE).isNotNull()).select(*self.dataset.keys, FILE, POSITION) for part in replaced]
+        over = reduce(DataFrame.unionByName, places) if found.new_keys < found.effective else None
+        return self.table.write(None if rows is None else self._spread(rows), over, self.batch, properties)
 
     def _columns(self) -> list[str]:
         return [c.name for c in self.dataset.stored] + list(own_columns(self.dataset))
 
-
-def _spread(rows: DataFrame, dataset: Dataset) -> DataFrame:
-    """Rows of one task stay near each other by key, so that later batches read few files."""
-    partitions = int(rows.sparkSession.conf.get("spark.sql.shuffle.partitions"))
-    if partitions == 1:
-        return rows.coalesce(1)
-    return rows.repartitionByRange(partitions, *dataset.keys)
+    def _spread(self, rows: DataFrame) -> DataFrame:
+        """The table's columns; rows of one file lie near each other by key, so that later batches read few files."""
+        rows = rows.withColumn(BATCH_COLUMN, F.lit(self.batch)).select(*self._columns())
+        if self.files == 1:
+            return rows.coalesce(1)
+        return rows.repartitionByRange(self.files, *self.dataset.keys)

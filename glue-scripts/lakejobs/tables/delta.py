@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from lakejobs.tables.delta_log import MERGE, SET_PROPERTIES, WRITE, DeltaLog, Entry, changes_rows
 from lakejobs.tables.delta_log import metadata as metadata_action
-from lakejobs.tables.interface import BATCH_PROPERTY, ColumnSpec, Commit, Merge, Moved, Staged
+from lakejobs.tables.interface import BATCH_PROPERTY, FILE, POSITION, ColumnSpec, Commit, Moved, Staged
 
 # Types whose name in the log is not Spark's.
 _SPARK_NAMES = {"integer": "int", "long": "bigint"}
@@ -29,8 +29,11 @@ class DeltaStaged(Staged):
 class DeltaTable:
     """A table that exists, as it was when it was loaded. Versions are the log's, as decimal text."""
 
-    def __init__(self, spark: SparkSession, name: str, log: DeltaLog, java_log: Any, snapshot: Any) -> None:
+    def __init__(
+        self, spark: SparkSession, name: str, log: DeltaLog, java_log: Any, snapshot: Any, keys: Sequence[str]
+    ) -> None:
         self.spark = spark
+        self.keys = keys
         self.name = name
         self.log = log
         self._java_log = java_log
@@ -38,13 +41,13 @@ class DeltaTable:
         self.version: int = snapshot.version()
 
     @classmethod
-    def load(cls, spark: SparkSession, name: str, log: DeltaLog) -> DeltaTable | None:
-        """The table as its log has it now, None if it has none."""
+    def load(cls, spark: SparkSession, name: str, log: DeltaLog, keys: Sequence[str] = ()) -> DeltaTable | None:
+        """The table as its log has it now, None if it has none. By `keys` rows of its files are put in order."""
         jvm = spark._jvm
         java_log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, log.location)
         nothing = jvm.scala.Option.empty()
         snapshot = java_log.update(False, nothing, nothing)
-        return None if snapshot.version() < 0 else cls(spark, name, log, java_log, snapshot)
+        return None if snapshot.version() < 0 else cls(spark, name, log, java_log, snapshot, keys)
 
     @property
     def reference(self) -> str:
@@ -84,8 +87,11 @@ class DeltaTable:
     def columns(self) -> dict[str, str]:
         return {f["name"]: _SPARK_NAMES.get(str(f["type"]), str(f["type"])) for f in self.schema_fields}
 
-    def read(self, version: str) -> DataFrame:
-        return self.spark.read.format("delta").option("versionAsOf", version).load(self.log.location)
+    def read(self, version: str, placed: bool = False) -> DataFrame:
+        frame = self.spark.read.format("delta").option("versionAsOf", version).load(self.log.location)
+        if not placed:
+            return frame
+        return frame.select("*", F.col("_metadata.file_path").alias(FILE), F.lit(None).cast("bigint").alias(POSITION))
 
     def commit(self) -> Commit:
         """The current version with what its commit carries."""
@@ -97,22 +103,15 @@ class DeltaTable:
                 return commit
         return None
 
-    def append(self, rows: DataFrame, tag: str, properties: dict[str, str]) -> Staged:
-        return self._staged(Entry(WRITE, self.write(rows), properties))
-
-    def merge(self, rows: DataFrame, how: Merge, tag: str, properties: dict[str, str]) -> Staged:
-        keys = list(how.keys)
-        current = self.read(str(self.version)).alias("t")
-        if how.predicate is not None:
-            current = current.where(how.predicate)
-        placed = current.select(*keys, F.col("_metadata.file_name").alias("_file"))
-        found = placed.join(rows.select(*keys), on=keys, how="left_semi").select("_file").distinct().collect()
-        touched = self.files([r["_file"] for r in found])
-        kept = self.read_files(touched).join(rows.select(*keys), on=keys, how="left_anti")
-        staying = rows if how.removal is None else rows.where(~F.col(how.removal)).drop(how.removal)
-        written = kept.select(*staying.columns).unionByName(staying)
+    def write(self, rows: DataFrame | None, replaced: DataFrame | None, tag: str, properties: dict[str, str]) -> Staged:
+        if replaced is None:
+            return self._staged(Entry(WRITE, self.write_files(rows), properties))
+        touched = self.files([r[FILE].rsplit("/", 1)[-1] for r in replaced.select(FILE).distinct().collect()])
+        kept = self.read_files(touched).join(replaced.select(*self.keys), on=list(self.keys), how="left_anti")
+        kept = kept.select(*self.columns())
+        written = kept if rows is None else kept.unionByName(rows)
         removed = tuple(file.remove().json() for file in touched)
-        return self._staged(Entry(MERGE, (*removed, *self.write(spread(written, keys))), properties))
+        return self._staged(Entry(MERGE, (*removed, *self.write_files(spread(written, self.keys))), properties))
 
     def publish(
         self,
@@ -166,7 +165,7 @@ class DeltaTable:
         frame = self._java_log.createDataFrame(self._snapshot, chosen, False, jvm.scala.Option.empty())
         return DataFrame(frame, self.spark)
 
-    def write(self, rows: DataFrame, metadata: str | None = None) -> tuple[str, ...]:
+    def write_files(self, rows: DataFrame, metadata: str | None = None) -> tuple[str, ...]:
         """Writes the rows to files of the table's folder. Returns the actions that add them.
 
         `metadata` is the action that comes with them, if the table's columns change.

@@ -50,7 +50,7 @@ class DeltaStore:
     layout: Layout
 
     def load(self) -> DeltaTable | None:
-        table = DeltaTable.load(self.spark, self.layout.name, self._log)
+        table = DeltaTable.load(self.spark, self.layout.name, self._log, self.layout.keys)
         if table is None:
             check_format(registered(self.glue, self.layout.name), self.layout, "delta")
         return table
@@ -91,7 +91,7 @@ class DeltaStore:
         if len(small) < _SMALL_FILES:
             return False
         partitions = 1 + sum(file.size() for file in small) // _WANTED_BYTES
-        added = table.write(spread(table.read_files(small), self.layout.keys, partitions))
+        added = table.write_files(spread(table.read_files(small), self.layout.keys, partitions))
         removed = tuple(file.removeWithTimestamp(_now(), False).json() for file in small)
         fence()
         try:
@@ -133,7 +133,7 @@ class DeltaStore:
         files = table.files()
         removed = tuple(file.removeWithTimestamp(_now(), False).json() for file in files)
         rows = spread(table.read_files(files).select(*columns), self.layout.keys)
-        return Entry(CHANGE_COLUMN, (described, *removed, *unchanged(table.write(rows, described))))
+        return Entry(CHANGE_COLUMN, (described, *removed, *unchanged(table.write_files(rows, described))))
 
     def _register(self, table: DeltaTable, fence: Fence) -> None:
         """Makes the table's entry in the catalog, or brings it to the declaration. Raises Moved as a commit does."""

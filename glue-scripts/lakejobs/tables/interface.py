@@ -7,7 +7,7 @@ commits late, is refused by the table itself. A version is text that names one s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,6 +18,9 @@ BATCH_PROPERTY = "strata.batch-id"
 COUNTS_PROPERTY = "strata.counts"
 REASONS_PROPERTY = "strata.reasons"
 ABSENT_PROPERTY = "strata.absent"
+
+# The place of a stored row: the file that holds it, and its position there, from 0 (NULL where a format tells none).
+FILE, POSITION = "_file", "_pos"
 
 Fence = Callable[[], None]
 """Raises if this run may no longer write."""
@@ -75,20 +78,6 @@ class Change:
     properties: Mapping[str, str] | None = None
 
 
-@dataclass(frozen=True)
-class Merge:
-    """How rows are written over those of the same key.
-
-    `inserts` says that some keys are new; `predicate` is SQL on the stored row `t` of each, None if nothing is known.
-    `removal` is a column of the rows, not of the table: true where the stored row goes; None if none does.
-    """
-
-    keys: Sequence[str]
-    inserts: bool
-    predicate: str | None
-    removal: str | None
-
-
 class StoredTable(Protocol):
     """A table that exists, as it was when it was loaded."""
 
@@ -116,16 +105,17 @@ class StoredTable(Protocol):
     def columns(self) -> dict[str, str]:
         """Column names and types (Spark's simple strings), in order."""
 
-    def read(self, version: str) -> DataFrame: ...
+    def read(self, version: str, placed: bool = False) -> DataFrame:
+        """The rows of a version; `placed` adds FILE and POSITION of each."""
 
     def published(self, batch: str) -> Commit | None:
         """The newest commit of this batch in the table's history, as far back as that is kept."""
 
-    def append(self, rows: DataFrame, tag: str, properties: dict[str, str]) -> Staged:
-        """Stages rows whose keys the table does not hold. Its commit carries the properties."""
+    def write(self, rows: DataFrame | None, replaced: DataFrame | None, tag: str, properties: dict[str, str]) -> Staged:
+        """Stages rows and takes away others: `replaced` has keys, FILE and POSITION of each in the current version.
 
-    def merge(self, rows: DataFrame, how: Merge, tag: str, properties: dict[str, str]) -> Staged:
-        """Stages rows of unlike keys: each replaces the row of its key, or is new."""
+        Either may be None. Nothing here makes sure that no two rows share a key. The commit carries the properties.
+        """
 
     def publish(
         self,

@@ -1,0 +1,118 @@
+"""Rows written over stored rows of an Iceberg table whose places are known: data files, and delete files beside them.
+
+MERGE finds the stored rows by a join of its own. A batch that was compared with the table has found them already, so
+its commit needs no second look at the table: it adds the rows, and marks the old ones by file and position.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from lakejobs.tables.interface import FILE, POSITION
+from lakejobs.tables.uncommitted import table_cache
+
+# Reserved field ids of a position delete file (Iceberg's table specification).
+_FILE_ID, _POSITION_ID = 2147483546, 2147483545
+_SCHEMA = pa.schema(
+    [
+        pa.field("file_path", pa.string(), nullable=False, metadata={"PARQUET:field_id": str(_FILE_ID)}),
+        pa.field("pos", pa.int64(), nullable=False, metadata={"PARQUET:field_id": str(_POSITION_ID)}),
+    ]
+)
+# Positions after which a delete file ends at the next data file. A reader of one data file reads whole delete files.
+_POSITIONS_PER_FILE = 200_000
+
+Positions = tuple[str, list[int]]
+"""A file, and positions in it in order."""
+
+
+def stage_over(table: Any, rows: DataFrame | None, replaced: DataFrame, properties: Mapping[str, str]) -> None:
+    """Stages one snapshot of a loaded Iceberg table that adds the rows and takes away what `replaced` names."""
+    found = replaced.groupBy(FILE).agg(F.sort_array(F.collect_list(POSITION)).alias("positions")).collect()
+    places = sorted((r[FILE], r["positions"]) for r in found)
+    delta = table.newRowDelta()
+    for file in _write_data(table, rows) if rows is not None else ():
+        delta.addRows(file)
+    for group in _groups(places):
+        delta.addDeletes(_write_deletes(table, replaced.sparkSession._jvm, group))
+    for name, value in properties.items():
+        delta.set(name, value)
+    delta.stageOnly()
+    delta.commit()
+
+
+def _write_data(table: Any, rows: DataFrame) -> list[Any]:
+    """Writes the rows to data files; the table stays as it is. Returns Iceberg's DataFiles.
+
+    Under spark.wap.id the write would not be the transaction's current snapshot.
+    """
+    spark = rows.sparkSession
+    before = table.currentSnapshot().snapshotId()
+    transaction = table.newTransaction()
+    key = str(uuid.uuid4())
+    cache = table_cache(spark)
+    cache.add(key, transaction.table())
+    try:
+        rows.write.format("iceberg").mode("append").option("distribution-mode", "none").save(key)
+    finally:
+        cache.remove(key)
+    snapshot, io = transaction.table().currentSnapshot(), table.io()
+    if snapshot.snapshotId() == before:
+        raise RuntimeError(f"{table.name()}: the write in a transaction left no snapshot")
+    files = list(snapshot.addedDataFiles(io))
+    # The transaction is never committed, so nobody would ever read what it wrote about the files.
+    written = spark._jvm.java.util.ArrayList()
+    written.add(snapshot.manifestListLocation())
+    for manifest in snapshot.allManifests(io):
+        if manifest.snapshotId() == snapshot.snapshotId():
+            written.add(manifest.path())
+    io.deleteFiles(written)
+    return files
+
+
+def _groups(places: Iterable[Positions]) -> Iterator[list[Positions]]:
+    group: list[Positions] = []
+    for place in places:
+        group.append(place)
+        if sum(len(positions) for _, positions in group) >= _POSITIONS_PER_FILE:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _write_deletes(table: Any, jvm: Any, group: list[Positions]) -> Any:
+    paths = pa.array([path for path, positions in group for _ in positions], pa.string())
+    positions = pa.array([p for _, positions in group for p in positions], pa.int64())
+    sink = pa.BufferOutputStream()
+    content = pa.Table.from_arrays([paths, positions], schema=_SCHEMA)
+    pq.write_table(content, sink, compression="zstd")
+    body = sink.getvalue().to_pybytes()
+    location = table.locationProvider().newDataLocation(f"{uuid.uuid4()}-deletes.parquet")
+    stream = table.io().newOutputFile(location).create()
+    try:
+        stream.write(bytearray(body))
+    finally:
+        stream.close()
+    iceberg = jvm.org.apache.iceberg
+    builder = iceberg.FileMetadata.deleteFileBuilder(table.spec()).ofPositionDeletes().withPath(location)
+    builder = builder.withFormat("parquet").withFileSizeInBytes(len(body)).withMetrics(_metrics(jvm, group))
+    return builder.build()
+
+
+def _metrics(jvm: Any, group: list[Positions]) -> Any:
+    """Bounds of the paths, by which a reader tells which delete files it needs."""
+    count = sum(len(positions) for _, positions in group)
+    types, conversions = jvm.org.apache.iceberg.types.Types, jvm.org.apache.iceberg.types.Conversions
+    text = types.StringType.get()
+    lower, upper = jvm.java.util.HashMap(), jvm.java.util.HashMap()
+    lower.put(_FILE_ID, conversions.toByteBuffer(text, group[0][0]))
+    upper.put(_FILE_ID, conversions.toByteBuffer(text, group[-1][0]))
+    return jvm.org.apache.iceberg.Metrics(count, None, None, None, None, lower, upper)

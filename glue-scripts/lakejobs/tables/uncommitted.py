@@ -1,0 +1,18 @@
+"""Writing with Spark to an Iceberg table as it is inside a transaction, which no catalog knows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+
+def table_cache(spark: SparkSession) -> Any:
+    """Iceberg's cache of tables that Spark reads and writes by a key, here the table inside a transaction.
+
+    Its static `get()` hides behind an instance method of the same name, so that only reflection calls it.
+    """
+    gateway = spark.sparkContext._gateway
+    declared = spark._jvm.org.apache.iceberg.spark.SparkTableCache._java_lang_class
+    nothing = gateway.new_array(gateway.jvm.java.lang.Class, 0)
+    return declared.getMethod("get", nothing).invoke(None, gateway.new_array(gateway.jvm.java.lang.Object, 0))
