@@ -60,7 +60,7 @@ class Model:
 
         Returns what the ledger should count.
         """
-        found: dict[str, int] = {"read": len(records)}
+        found: dict[str, int] = {"read": len(records)} if records else {}
 
         def count(outcome: str, n: int = 1) -> None:
             found[outcome] = found.get(outcome, 0) + n
