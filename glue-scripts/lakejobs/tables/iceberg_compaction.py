@@ -1,8 +1,8 @@
 """Compaction of an Iceberg table, under the lease of its dataset.
 
 Each batch leaves a delete file, and readers open those that may name their data file. Compaction writes the data files
-that have them anew, sorted by key. It changes no row, and Iceberg refuses its commit if rows of those files were deleted
-meanwhile, so that of a run that has lost its lease it undoes nothing.
+that have them anew, sorted by key. It changes no row, and Iceberg refuses its commit if rows of those files were
+deleted meanwhile, so that of a run that has lost its lease it undoes nothing.
 """
 
 from __future__ import annotations
