@@ -250,8 +250,11 @@ class Application:
             return self.source.outcome("empty", found, **rules)
         guard = self._guard(table)
         change = target.plan_schema(table, self.dataset, self.key.version if self.key else None)
-        table = self.store.bring_up_to_date(table, change, self.fence)
+        before, table = table, self.store.bring_up_to_date(table, change, self.fence)
         main = table.main
+        if before is not None and main != before.main:
+            # A format may write its files anew for its columns, and the places of stored rows are those of before.
+            raise Moved(f"{table.name}: was brought to its declaration, from {before.main} to {main}")
         if self.dataset.is_cdc:
             keep_current_view(self.glue, self.dataset, self.fence)
         if not found.effective:

@@ -102,7 +102,7 @@ class BatchWork:
         for _ in range(_READ_TRIES):
             source = settle(self.shop.clients.s3, source, self.shop.arguments.artifacts_bucket, self.frozen.batch)
             try:
-                return self._application(store, source, key).run()
+                return self.application(store, source, key).run()
             except Overwritten as moved:
                 source = not_in_place(source, moved.positions)
         raise BatchFailed("error", "its objects were overwritten again and again while they were read")
@@ -130,7 +130,8 @@ class BatchWork:
         (item,) = source.readable
         return order_of(self.shop.clients.s3, item.object, item.stamp or "")
 
-    def _application(self, store: Store, source: Source, key: HashKey | None) -> Application:
+    def application(self, store: Store, source: Source, key: HashKey | None) -> Application:
+        """The batch, read from there, on its way into that table."""
         return Application(
             spark=self.shop.spark,
             s3=self.shop.clients.s3,

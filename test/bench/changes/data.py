@@ -49,11 +49,11 @@ def change_file(shape: Shape, seed: float = 0.42) -> bytes:
     """One Parquet file of changes in the order of their sequence. The keys of changes are drawn anew per seed."""
     db = duckdb.connect()
     db.execute("SET threads = 2")
-    db.execute("SELECT setseed(?)", [seed])
+    db.execute("SELECT setseed(?)", [seed]).fetchall()
     keys, reach = shape.changes // _PER_KEY, int(shape.rows * (1 + _NEW_KEYS))
     low, width = (shape.rows - 2 * keys, 2 * keys + keys // 36) if shape.clustered else (0, reach)
     ids = f"SELECT DISTINCT ({low} + random() * {width})::BIGINT AS id FROM range({4 * keys}) LIMIT {keys}"
-    table = db.execute(
+    table = db.sql(
         f"""SELECT CASE WHEN random() < 0.1 THEN 'D' ELSE 'U' END AS "Op",
             lpad((row_number() OVER ())::VARCHAR, 35, '0') AS "AR_H_CHANGE_SEQ", id, {_ROW.format(version=1)}
             FROM (SELECT k.id FROM ({ids}) k, range({_PER_KEY}) ORDER BY random())"""

@@ -7,10 +7,13 @@ from typing import Any
 
 from data import VALUES
 from lake import Lake, column, replicated
-from lakejobs.lists import FrozenList
+from lakejobs.heartbeat import Heartbeat
+from lakejobs.ledger import Lease, Ledger
+from lakejobs.lists import FrozenList, Run
 from lakejobs.manifest import Manifest
 from lakejobs.refine import target
 from lakejobs.refine.apply import Application, Conformed
+from lakejobs.refine.batch import BatchWork, Workshop
 from lakejobs.refine.source import settle, survey_source
 from lakejobs.session import size_shuffles
 from pyspark.sql import DataFrame
@@ -47,18 +50,23 @@ class Batch:
     @classmethod
     def of(cls, lake: Lake, body: bytes) -> Batch:
         item = lake.changes(ID, body)
+        arguments = lake.start([item])
+        run = Run.from_json(lake.clients.read(arguments.run_uri))
+        lease = Lease(ID, run.name, run.batches[0].token)
+        ledger = Ledger(lake.dynamodb, arguments.ledger_table, arguments.lease_seconds)
+        shop = Workshop(
+            lake.spark, arguments, lake.clients, ledger, Heartbeat(ledger, [lease], arguments.lease_seconds)
+        )
         manifest = Manifest.from_json(lake.manifest())
         dataset = manifest.dataset(ID)
         frozen = FrozenList.from_json(lake.clients.read(item["list_uri"]))
+        record = ledger.start(item["batch"], lease)
+        work = BatchWork(shop, manifest, dataset, frozen, lease, record, item["manifest"])
         source = survey_source(lake.spark, dataset, frozen, manifest.landing_of)
-        source = settle(lake.clients.s3, source, lake.buckets["artifacts"], frozen.batch)
-        store = lake.store(ID)
+        source = settle(lake.clients.s3, source, arguments.artifacts_bucket, frozen.batch)
+        store = shop.store(dataset)
         size_shuffles(lake.spark, source.volume + store.load().size)
-        application = Application(
-            spark=lake.spark, s3=lake.clients.s3, glue=lake.clients.glue, dataset=dataset, batch=frozen.batch,
-            load=None, delivery=None, source=source, key=None, store=store, fence=lambda: None,
-            quarantine_location=target.table_location(lake.buckets["quarantine"], dataset),
-        )  # fmt: skip
+        application = work.application(store, source, None)
         return cls(application, application.conform())
 
     def apply(self) -> None:
