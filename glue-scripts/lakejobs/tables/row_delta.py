@@ -96,7 +96,7 @@ def _write_deletes(table: Any, jvm: Any, group: list[Positions]) -> Any:
     pq.write_table(content, sink, compression="zstd")
     body = sink.getvalue().to_pybytes()
     location = table.locationProvider().newDataLocation(f"{uuid.uuid4()}-deletes.parquet")
-    stream = table.io().newOutputFile(location).create()
+    stream = table.io().newOutputFile(location).createOrOverwrite()
     try:
         stream.write(bytearray(body))
     finally:
