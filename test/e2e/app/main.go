@@ -81,7 +81,7 @@ func feeds(mended bool) []dataset.Spec {
 	for i := range 10 {
 		feed := dataset.Spec{
 			Domain: "feeds", Name: fmt.Sprintf("feed%d", i), Doc: "One row per reading.",
-			Keys:    []string{"id"},
+			Keys: []string{"id"},
 			Columns: []dataset.Column{
 				{Name: "id", Type: dataset.Bigint},
 				{Name: "reading", Type: dataset.Double, Rules: dataset.Rules{dataset.Completeness(0.5)}},
