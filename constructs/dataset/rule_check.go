@@ -62,9 +62,10 @@ func (s Spec) checkRules(l *check.List) {
 		path := check.Index("Rules", i)
 		switch r.kind {
 		case kindUniqueKey:
-			if s.Load == CDC {
+			switch s.Load {
+			case CDC:
 				l.Add(path, "cannot judge a change stream, which has many changes of one key", r, "no rule; the source keeps its keys unique")
-			} else if s.Load == Snapshot {
+			case Snapshot:
 				l.Add(path, "is said already: a snapshot always sets rows of one key and different content aside", r, "no rule")
 			}
 		case kindRowCount:
