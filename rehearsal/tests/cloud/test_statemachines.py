@@ -120,6 +120,7 @@ def test_status_changes_are_events(account: Account) -> None:
     }
     account.rule(pattern, {"Arn": queue})
     done = account.execute(machine, {"n": 1}, name="named")
+    account.cloud.wait_idle(20)
     details = [json.loads(m["Body"])["detail"] for m in account.drain(url)]
     by_status = {detail["status"]: detail for detail in details}
     assert set(by_status) == {"RUNNING", "FAILED"}
