@@ -98,7 +98,7 @@ CASES = {
     "metric that the stand-in lacks": (
         {"A": {**template()["Resources"]["Alarm"], "Properties": {
             **template()["Resources"]["Alarm"]["Properties"], "AlarmActions": [], "Dimensions": [],
-            "Namespace": "AWS/Lambda", "MetricName": "Errors"}}},
+            "Namespace": "AWS/Lambda", "MetricName": "Throttles"}}},
         ["Test/A (AWS::CloudWatch::Alarm) MetricName: the stand-in has no such metric of AWS/Lambda"],
     ),
     "delivery stream that the stand-in lacks": (
