@@ -1,6 +1,6 @@
 package dataset
 
-// Format is the layout of landed files: CSV, Parquet, JSON or DMS. An object of CSV or JSON whose key ends in .gz is read
+// Format is the layout of landed files: CSV, Parquet or JSON; for CDC DMS, DMSCSV or DMSJSON. An object of CSV or JSON whose key ends in .gz is read
 // as gzip.
 type Format interface{ render() FileFormat }
 
@@ -84,4 +84,6 @@ type FileFormat struct {
 	Delimiter *string `json:"delimiter"`
 	NullValue *string `json:"null_value"`
 	RouteBy   *string `json:"route_by"`
+	// Table is the table whose changes messages of DMS are; nil, and absent, for every other format.
+	Table *string `json:"table,omitempty"`
 }

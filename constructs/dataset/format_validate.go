@@ -30,7 +30,7 @@ const (
 	operationColumn   = "Op"
 	sequenceColumn    = "AR_H_CHANGE_SEQ"
 	beforeImagePrefix = "BI_"
-	byTheSource       = "no format; the source that delivers the dataset supplies it"
+	byTheSource       = "no format, for the source that delivers the dataset to supply it; or dataset.DMSCSV{…} or dataset.DMSJSON{…}"
 	plainFormats      = "dataset.CSV{…}, dataset.Parquet{} or dataset.JSON{}, as a value"
 )
 
@@ -43,9 +43,15 @@ func (s Spec) changeColumn(name string) bool {
 func (s Spec) checkFormat(l *check.List) {
 	switch f := s.Format.(type) {
 	case nil:
-	case DMS:
+	case DMS, DMSCSV, DMSJSON:
 		if s.Load != CDC {
 			l.Add("Format", "holds changes of a database, which this load kind does not apply", fmt.Sprintf("%T", f), plainFormats)
+		}
+		if csv, ok := f.(DMSCSV); ok {
+			CSV{Delimiter: csv.Delimiter, NullValue: csv.NullValue}.check(l)
+		}
+		if messages, ok := f.(DMSJSON); ok {
+			messages.check(l)
 		}
 	case CSV, Parquet, JSON:
 		if s.Load == CDC {

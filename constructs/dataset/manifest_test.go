@@ -66,18 +66,28 @@ func everything(tb testing.TB) ([]dataset.Spec, []dataset.Landing, []dataset.Mod
 		Columns: []dataset.Column{{Name: "id", Type: dataset.String}, {Name: "rate", Type: dataset.Decimal(9, 4)}},
 		Gate:    dataset.Gate{MaxDeletedShare: dataset.Share(0.2)},
 	}
+	trips := dataset.Spec{
+		Domain: "yard", Name: "trips", Load: dataset.CDC, Keys: []string{"id"}, Format: dataset.DMSCSV{Delimiter: ";"},
+		Columns: []dataset.Column{{Name: "id", Type: dataset.Bigint}, {Name: "driver", Type: dataset.String}},
+	}
+	stops := dataset.Spec{
+		Domain: "yard", Name: "stops", Load: dataset.CDC, Keys: []string{"id"}, Format: dataset.DMSJSON{Table: "public.stops"},
+		Columns: []dataset.Column{{Name: "id", Type: dataset.Bigint}, {Name: "place", Type: dataset.String}},
+	}
 	first, second := 1, 2
 	models, err := dataset.Models(os.DirFS("testdata/models"))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return []dataset.Spec{orders(), kinds, events, parcels, returns, clicks, taps, rates}, []dataset.Landing{
+	return []dataset.Spec{orders(), kinds, events, parcels, returns, clicks, taps, rates, trips, stops}, []dataset.Landing{
 		{Prefix: "files/sales/orders/", Dataset: "sales.orders", Source: "Files"},
 		{Prefix: "files/lab/", Dataset: "lab.kinds", Source: "Files"},
 		{Prefix: "files/lab/events/", Dataset: "lab.events", Source: "Files"},
 		{Prefix: "erp/g1/public/parcels/", Dataset: "sales.parcels", Source: "Erp", Generation: &first},
 		{Prefix: "erp/g2/public/parcels/", Dataset: "sales.parcels", Source: "Erp", Generation: &second},
 		{Prefix: "erp/g2/public/returns/", Dataset: "sales.returns", Source: "Erp", Generation: &second},
+		{Prefix: "files/yard/trips/", Dataset: "yard.trips", Source: "Files", Generation: &first},
+		{Prefix: "files/yard/stops/", Dataset: "yard.stops", Source: "Files", Generation: &first},
 		{Prefix: "files/lab/rates/", Dataset: "lab.rates", Source: "Files"},
 		{Prefix: "clicks/lab/clicks/", Dataset: "lab.clicks", Source: "Clicks"},
 	}, models
@@ -138,7 +148,7 @@ func TestSchemaNamesTheMembersOfTheGoldenManifest(t *testing.T) {
 	kind, _ := m.Dataset("lab.kinds")
 	column := kind.Columns[0]
 	// Members that a manifest of an older library does not have either.
-	optional := map[string]int{"dataset": 2, "gate": 1}
+	optional := map[string]int{"dataset": 2, "gate": 1, "format": 1}
 	objects := map[string]any{
 		"dataset": *kind, "format": kind.Format, "column": column, "gate": kind.Gate, "landing": m.Landing[0], "model": m.Models[0],
 	}
@@ -349,7 +359,7 @@ func TestAthenaSQL(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "a.b, c.d") || !strings.Contains(err.Error(), "line 1: only") {
 		t.Errorf("got %v", err)
 	}
-	if got := strings.Join(m.Domains(), " "); got != "lab sales" {
+	if got := strings.Join(m.Domains(), " "); got != "lab sales yard" {
 		t.Errorf("domains: got %s", got)
 	}
 }

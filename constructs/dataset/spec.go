@@ -32,7 +32,7 @@ type Spec struct {
 	// source keeps its keys unique itself, and Snapshot, which always sets rows of one key and different content aside.
 	// Default: none.
 	Rules Rules
-	// Format is the layout of landed files: CSV, Parquet or JSON; for CDC, DMS.
+	// Format is the layout of landed files: CSV, Parquet or JSON; for CDC what a replication supplies, DMSCSV or DMSJSON.
 	// Default: CSV{}, that is a header line, commas, and the empty field as NULL. For CDC, what the source that delivers
 	// the dataset writes.
 	Format Format

@@ -23,8 +23,8 @@ import (
 // A FileDrop is a plain value: nothing exists until a lake (or NewFileDrop) takes it. A further dataset costs no
 // resource and no line of a policy.
 type FileDrop struct {
-	// Datasets are the datasets whose files land here, of load Append, Upsert or Snapshot: files keep no order of changes across
-	// objects, which CDC needs. At least one.
+	// Datasets are the datasets whose files land here, of load Append, Upsert or Snapshot, or of CDC with Format DMSCSV or
+	// DMSJSON: files of other formats keep no order of changes across objects, which CDC needs. At least one.
 	Datasets []dataset.Spec
 	// Senders may write objects under the source's prefix, encrypted under the raw zone's key; they can neither list,
 	// read nor delete.
@@ -42,6 +42,10 @@ func (f FileDrop) Landings(id string) []dataset.Landing {
 	landings := make([]dataset.Landing, len(f.Datasets))
 	for i, s := range f.Datasets {
 		landings[i] = dataset.Landing{Prefix: Folder(id) + s.Domain + "/" + s.Name + "/", Dataset: s.ID(), Source: id}
+		if s.Load == dataset.CDC {
+			only := 1
+			landings[i].Generation = &only
+		}
 	}
 	return landings
 }
@@ -55,9 +59,9 @@ func (f FileDrop) Validate() error {
 	for i, s := range f.Datasets {
 		path := check.Index("Datasets", i)
 		l.Under(path, s.Validate())
-		if s.Load == dataset.CDC {
-			l.Add(check.Join(path, "Load"), "is not for files, which belong to no load and keep no order of changes", s.Load,
-				"Append, Upsert with a Sequence, or Snapshot; ingestion.Replication delivers CDC")
+		if s.Load == dataset.CDC && !ordered(s.Format) {
+			l.Add(check.Join(path, "Load"), "is not for files of this format, which keep no order of changes", s.Load,
+				"Format: dataset.DMSCSV{} or dataset.DMSJSON{…}; or Append, Upsert with a Sequence, or Snapshot; ingestion.Replication delivers CDC")
 		}
 	}
 	for i, s := range f.Senders {
@@ -66,6 +70,15 @@ func (f FileDrop) Validate() error {
 		}
 	}
 	return l.Err()
+}
+
+// ordered tells whether the records of a format carry the source's own sequence.
+func ordered(f dataset.Format) bool {
+	switch f.(type) {
+	case dataset.DMSCSV, dataset.DMSJSON:
+		return true
+	}
+	return false
 }
 
 // Attach makes the landing below scope and lets the senders write to it.

@@ -53,9 +53,18 @@ func TestFileDropValidate(t *testing.T) {
 		}
 	}
 	changes := ingestion.FileDrop{Datasets: []dataset.Spec{events("orders", nil), events("parts", func(s *dataset.Spec) { s.Load = dataset.CDC })}}
-	const want = `Datasets[1].Load: is not for files, which belong to no load and keep no order of changes; got cdc; allowed: Append, Upsert with a Sequence, or Snapshot`
+	const want = `Datasets[1].Load: is not for files of this format, which keep no order of changes; got cdc; allowed: Format: dataset.DMSCSV{}`
 	if err := changes.Validate(); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "Datasets[0]") {
 		t.Errorf("changes as files: want %q in %v", want, err)
+	}
+	for _, format := range []dataset.Format{dataset.DMSCSV{}, dataset.DMSJSON{Table: "public.orders"}} {
+		ordered := ingestion.FileDrop{Datasets: []dataset.Spec{events("orders", func(s *dataset.Spec) { s.Load, s.Format = dataset.CDC, format })}}
+		if err := ordered.Validate(); err != nil {
+			t.Errorf("%T: %v", format, err)
+		}
+		if at := ordered.Landings("Files")[0]; at.Generation == nil || *at.Generation != 1 {
+			t.Errorf("%T: landing %+v", format, at)
+		}
 	}
 	if err := (ingestion.FileDrop{}).Validate(); err == nil || !strings.Contains(err.Error(), "Datasets: is empty") {
 		t.Errorf("no datasets: %v", err)

@@ -119,8 +119,9 @@ func (s Stream) Validate() error {
 }
 
 func (s Stream) checkDataset(l *check.List, path string, d dataset.Spec) {
-	if d.Load == dataset.CDC {
-		l.Add(check.Join(path, "Load"), "is not for a stream, which keeps no order of changes", d.Load, "Append, or Upsert with a Sequence")
+	if d.Load == dataset.CDC && !ordered(d.Format) {
+		l.Add(check.Join(path, "Load"), "is not for records of this format, which keep no order of changes", d.Load,
+			"Format: dataset.DMSJSON{…}; or Append, or Upsert with a Sequence")
 	}
 	if d.Load == dataset.Snapshot {
 		l.Add(check.Join(path, "Load"), "is not for a stream, whose objects are no whole tables", d.Load, "Append, or Upsert with a Sequence; ingestion.FileDrop takes snapshots")
@@ -130,6 +131,10 @@ func (s Stream) checkDataset(l *check.List, path string, d dataset.Spec) {
 	case dataset.JSON:
 		if f.RouteBy != "" && s.RouteBy != "" && f.RouteBy != s.RouteBy {
 			l.Add(check.Join(path, "Format.RouteBy"), "is not the field by which the stream routes", f.RouteBy, s.RouteBy+", or none")
+		}
+	case dataset.DMSJSON:
+		if !alone {
+			l.Add(check.Join(path, "Format"), "has no field that names the dataset", "DMSJSON", "a stream of this dataset alone without RouteBy")
 		}
 	case dataset.CSV:
 		if !f.NoHeader {

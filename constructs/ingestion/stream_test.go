@@ -56,6 +56,9 @@ func TestStreamValidate(t *testing.T) {
 	format := func(f dataset.Format) func(*dataset.Spec) {
 		return func(s *dataset.Spec) { s.Format = f }
 	}
+	changes := func(f dataset.Format) func(*dataset.Spec) {
+		return func(s *dataset.Spec) { s.Load, s.Format = dataset.CDC, f }
+	}
 	var many []dataset.Spec
 	for i := range 60 {
 		many = append(many, events(fmt.Sprintf("%s_%d", strings.Repeat("n", 58), i), nil))
@@ -78,7 +81,10 @@ func TestStreamValidate(t *testing.T) {
 		"CSV with a header":   {ingestion.Stream{Datasets: []dataset.Spec{events("a", format(dataset.CSV{}))}}, []string{"Datasets[0].Format: has a header line"}},
 		"CSV that is routed":  {ingestion.Stream{RouteBy: "d", Datasets: []dataset.Spec{events("a", format(dataset.CSV{NoHeader: true}))}}, []string{"Datasets[0].Format: has no field that names the dataset"}},
 		"Parquet":             {ingestion.Stream{Datasets: []dataset.Spec{events("a", format(dataset.Parquet{}))}}, []string{`Datasets[0].Format: is no format of records; got "Parquet"`}},
-		"changes":             {ingestion.Stream{Datasets: []dataset.Spec{events("a", func(s *dataset.Spec) { s.Load = dataset.CDC })}}, []string{"Datasets[0].Load: is not for a stream"}},
+		"changes":             {ingestion.Stream{Datasets: []dataset.Spec{events("a", changes(dataset.DMSJSON{Table: "public.a"}))}}, nil},
+		"changes without order": {ingestion.Stream{Datasets: []dataset.Spec{events("a", changes(dataset.JSON{}))}}, []string{"Datasets[0].Format: holds no changes", "Datasets[0].Load: is not for records of this format"}},
+		"changes in CSV": {ingestion.Stream{Datasets: []dataset.Spec{events("a", changes(dataset.DMSCSV{}))}}, []string{"Datasets[0].Format: is no format of records"}},
+		"changes of many tables": {ingestion.Stream{RouteBy: "d", Datasets: []dataset.Spec{events("a", changes(dataset.DMSJSON{Table: "public.a"}))}}, []string{"Datasets[0].Format: has no field that names the dataset"}},
 		"snapshots":           {ingestion.Stream{Datasets: []dataset.Spec{events("a", func(s *dataset.Spec) { s.Load = dataset.Snapshot })}}, []string{"Datasets[0].Load: is not for a stream"}},
 		"too many names":      {ingestion.Stream{Datasets: many, RouteBy: "d"}, []string{"Datasets: are too many for one stream", "got 60; allowed: at most 3500 bytes"}},
 		"nil producer":        {ingestion.Stream{Datasets: one, Producers: []awsiam.IGrantable{nil}}, []string{"Producers[0]: is nil"}},

@@ -12,7 +12,12 @@ from lakejobs.shapes import Fields, ShapeError
 
 SCHEMA_VERSION = 1
 ICEBERG, DELTA = TABLE_FORMATS = ("iceberg", "delta")
-DMS_PARQUET, DMS_TRANSACTIONS = DMS_KINDS = ("dms_parquet", "dms_transactions")
+DMS_PARQUET, DMS_TRANSACTIONS, DMS_CSV, DMS_JSON = DMS_KINDS = (
+    "dms_parquet",
+    "dms_transactions",
+    "dms_csv",
+    "dms_json",
+)
 
 
 @dataclass(frozen=True)
@@ -28,14 +33,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Format:
-    """`kind` is csv, parquet, json, dms_parquet or dms_transactions; the other fields are None but for csv, and the
-    `null_value` of dms_transactions, and `route_by` of json: the field in which a record has to name the dataset."""
+    """`kind` is csv, parquet, json or one of DMS; the other fields are None but for csv and dms_csv, the `null_value`
+    of dms_transactions, `route_by` of json: the field in which a record has to name the dataset, and `table` of
+    dms_json: the table whose changes the messages are."""
 
     kind: str
     header: bool | None
     delimiter: str | None
     null_value: str | None
     route_by: str | None
+    table: str | None = None
 
 
 @dataclass(frozen=True)
@@ -172,10 +179,15 @@ def _format(value: Any, path: str) -> Format:
         null_value=f.optional("null_value", str),
         # Manifests of before records were judged by their route do not have it.
         route_by=f.optional("route_by", str) if f.has("route_by") else None,
+        table=f.take("table", str) if f.has("table") else None,
     )
     f.done()
-    if result.kind == "csv" and (result.header is None or result.delimiter is None or result.null_value is None):
-        raise ShapeError(f"{path}: csv needs header, delimiter and null_value")
+    if result.kind in ("csv", DMS_CSV) and (
+        result.header is None or result.delimiter is None or result.null_value is None
+    ):
+        raise ShapeError(f"{path}: {result.kind} needs header, delimiter and null_value")
+    if (result.kind == DMS_JSON) != (result.table is not None):
+        raise ShapeError(f"{path}.table: {DMS_JSON} needs it, and every other format has none")
     if result.kind == DMS_TRANSACTIONS and not result.null_value:
         raise ShapeError(f"{path}: dms_transactions needs null_value")
     if result.route_by is not None and result.kind != "json":

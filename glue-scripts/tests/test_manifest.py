@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 from conftest import ROOT
-from lakejobs.manifest import Manifest
+from lakejobs.manifest import DMS_KINDS, Manifest
 from lakejobs.rules import (
     Completeness,
     Freshness,
@@ -29,7 +29,10 @@ GOLDEN = ROOT / "constructs/dataset/testdata/manifest.golden.json"
 SCHEMA = ROOT / "constructs/dataset/manifest.schema.json"
 
 # Members that older manifests do not have, and that stand only where they say something.
-OPTIONAL = {"delivery", "max_deleted_share", "profile"}
+OPTIONAL = {
+    "delivery": "snapshots need it", "max_deleted_share": "snapshots need it", "table": "dms_json needs it",
+    "profile": "is missing",
+}  # fmt: skip
 
 _RULE_FIELDS = {
     Range: lambda r: {"min": r.minimum, "max": r.maximum},
@@ -78,7 +81,7 @@ def test_golden_manifest_shows_every_kind() -> None:
     assert {getattr(r, "threshold", None) for r in rules} == {None, 0.5, 0.75, 0.8, 0.9, 0.98, 1}
     assert {c.protect for c in columns} == {"none", "hash", "drop"}
     assert {d.load for d in read.datasets} == {"append", "upsert", "snapshot", "cdc"}
-    assert {d.format.kind for d in read.datasets} == {"csv", "parquet", "json", "dms_parquet", "dms_transactions"}
+    assert {d.format.kind for d in read.datasets} == {"csv", "parquet", "json", *DMS_KINDS}
     assert {d.profile for d in read.datasets} == {False, True}
     assert {d.format.route_by for d in read.datasets} == {None, "dataset"}
     assert {at.generation for at in read.landing} == {None, 1, 2}
@@ -135,7 +138,7 @@ def test_every_missing_field_is_refused() -> None:
         for step in parents:
             place = place[step]
         del place[last]
-        wanted = "snapshots need it" if last in OPTIONAL else "is missing"
+        wanted = OPTIONAL.get(last, "is missing")
         with pytest.raises(ShapeError, match=rf"{last}: {wanted}"):
             Manifest.from_json(json.dumps(broken))
 

@@ -11,7 +11,7 @@ from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lakejobs.errors import REASON_LIMIT, BatchFailed
+from lakejobs.errors import REASON_LIMIT, BatchFailed, is_infrastructure
 from lakejobs.ledger import Outcome
 from lakejobs.manifest import Dataset
 from lakejobs.refine import staging, target
@@ -33,7 +33,7 @@ from lakejobs.refine.quality.references import judge_references
 from lakejobs.refine.quality.whole_table import judge_table, merged, needs_table
 from lakejobs.refine.quarantine import quarantine_rows, write_quarantine
 from lakejobs.refine.rows import read_rows
-from lakejobs.refine.source import Source, overwritten
+from lakejobs.refine.source import Source, damaged, overwritten
 from lakejobs.rules import BLOCK
 from lakejobs.session import size_files
 from lakejobs.tables.interface import (
@@ -56,6 +56,14 @@ class Overwritten(Exception):
     def __init__(self, positions: set[int]) -> None:
         super().__init__(f"objects {sorted(positions)} were overwritten")
         self.positions = positions
+
+
+class Damaged(Exception):
+    """Objects at these positions cannot be read to their end; why, by position."""
+
+    def __init__(self, faults: dict[int, str]) -> None:
+        super().__init__(f"objects {sorted(faults)} are damaged")
+        self.faults = faults
 
 
 @dataclass(frozen=True)
@@ -96,7 +104,8 @@ class Application:
     quality: Quality
 
     def run(self) -> Outcome:
-        """Raises Overwritten if the batch must be read anew, BatchFailed (conflict) if main never holds still."""
+        """Raises Overwritten or Damaged if the batch must be read anew, BatchFailed (conflict) if main never holds
+        still."""
         conformed = self.conform()
         try:
             for _ in range(_COMMIT_TRIES):
@@ -110,7 +119,20 @@ class Application:
                 conformed.frame.unpersist()
 
     def conform(self) -> Conformed:
-        """Reads, judges and caches the batch, and makes sure that what was read is what was listed."""
+        """Reads the batch, and makes sure that what was read is what was listed."""
+        try:
+            conformed = self._read()
+        except Exception as error:
+            self._verify()
+            faults = {} if is_infrastructure(error) else damaged(self.spark, self.source)
+            if faults:
+                raise Damaged(faults) from error
+            raise
+        self._verify()
+        return conformed
+
+    def _read(self) -> Conformed:
+        """Reads, judges and caches the batch."""
         rows = read_rows(self.spark, self.dataset, self.source.readable)
         if rows is None:
             return Conformed(None, None, Batch(distinct=True, moves=False))
@@ -130,12 +152,7 @@ class Application:
         counted = not self.dataset.is_cdc or self.load is not None
         figures += [F.count_distinct(keys).alias("_keys")] if counted else []
         figures += measure.figures(self.quality.checks, accepted & stays)
-        try:
-            found = frame.agg(*figures).first()
-        except Exception:
-            self._verify()
-            raise
-        self._verify()
+        found = frame.agg(*figures).first()
         held = staging.key_range(self.dataset, found["_low"], found["_high"]) if bounds else None
         distinct = counted and found["_rows"] == found["_keys"]
         statistics = profile(frame.where(accepted & stays), self.dataset) if self.dataset.profile else ()

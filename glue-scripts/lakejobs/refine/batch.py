@@ -17,13 +17,13 @@ from lakejobs.ledger import BatchRecord, Lease, Ledger, Outcome
 from lakejobs.lists import FrozenList
 from lakejobs.manifest import Dataset, Manifest
 from lakejobs.refine import target
-from lakejobs.refine.apply import Application, Overwritten
+from lakejobs.refine.apply import Application, Damaged, Overwritten
 from lakejobs.refine.changes import DELETED
 from lakejobs.refine.delivery import order_of
 from lakejobs.refine.outcome import Tally
 from lakejobs.refine.protect import HashKey, read_hash_key
 from lakejobs.refine.quality.judge import WARNED_PROPERTY, Quality
-from lakejobs.refine.source import Source, not_in_place, settle, survey_source
+from lakejobs.refine.source import Source, not_in_place, settle, survey_source, without
 from lakejobs.session import size_shuffles
 from lakejobs.shapes import ShapeError
 from lakejobs.tables.interface import ABSENT_PROPERTY, COUNTS_PROPERTY, REASONS_PROPERTY, Commit, Store, StoredTable
@@ -89,8 +89,7 @@ class BatchWork:
         spark, dataset = self.shop.spark, self.dataset
         key = self._hash_key()
         source = survey_source(spark, dataset, self.frozen, self.manifest.landing_of)
-        if source.unreadable and (self.frozen.load is not None or not source.readable):
-            raise Unread(source, self.frozen.load)
+        self._check_readable(source)
         self._check_load(source)
         store = self.shop.store(dataset)
         table = store.load()
@@ -101,11 +100,20 @@ class BatchWork:
             return _outcome_of(done, source)
         for _ in range(_READ_TRIES):
             source = settle(self.shop.clients.s3, source, self.shop.arguments.artifacts_bucket, self.frozen.batch)
+            self._check_readable(source)
             try:
                 return self.application(store, source, key).run()
             except Overwritten as moved:
                 source = not_in_place(source, moved.positions)
+            except Damaged as found:
+                source = without(source, found.faults)
+                self._check_readable(source)
         raise BatchFailed("error", "its objects were overwritten again and again while they were read")
+
+    def _check_readable(self, source: Source) -> None:
+        """A batch goes on without the objects that cannot be read, a load does not."""
+        if source.unreadable and (self.frozen.load is not None or not source.readable):
+            raise Unread(source, self.frozen.load)
 
     def _check_load(self, source: Source) -> None:
         """A load is the load of one generation, and nothing else is in its batch."""

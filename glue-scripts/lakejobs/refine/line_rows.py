@@ -10,12 +10,24 @@ from pyspark.sql.window import Window
 
 from lakejobs.manifest import Dataset, Format
 from lakejobs.refine import json_text
-from lakejobs.refine.record import LINE, MALFORMED, MISROUTED, OBJECT, Readable, text_column, with_position
+from lakejobs.refine.record import (
+    GENERATION,
+    LAYOUT,
+    LINE,
+    LOADED,
+    MALFORMED,
+    MISROUTED,
+    OBJECT,
+    Readable,
+    change_columns,
+    text_column,
+    with_position,
+)
 
 cloudpickle.register_pickle_by_value(json_text)
 
 
-def _lines(spark: SparkSession, group: list[Readable]) -> DataFrame:
+def lines_of(spark: SparkSession, group: list[Readable]) -> DataFrame:
     """The lines that are not empty, as bytes without their ends."""
     lines = (
         spark.read.option("lineSep", "\n")
@@ -32,7 +44,7 @@ def json_rows(spark: SparkSession, dataset: Dataset, group: list[Readable]) -> D
     """Objects of JSON Lines as rows of text, with `_misrouted` if records name their dataset."""
     route_by = dataset.format.route_by
     read = F.udf(json_text.texts([(c.name, c.type) for c in dataset.columns], route_by), ArrayType(StringType()))
-    lines = _lines(spark, group).withColumn("_fields", read(F.col(LINE)))
+    lines = lines_of(spark, group).withColumn("_fields", read(F.col(LINE)))
     texts = [F.col("_fields").getItem(i).alias(text_column(c.name)) for i, c in enumerate(dataset.columns)]
     if route_by is not None:
         route = F.col("_fields").getItem(len(dataset.columns))
@@ -41,9 +53,9 @@ def json_rows(spark: SparkSession, dataset: Dataset, group: list[Readable]) -> D
 
 
 def csv_rows(spark: SparkSession, dataset: Dataset, group: list[Readable]) -> DataFrame:
-    """Objects of CSV with one header as rows of text."""
+    """Objects of CSV with one header as rows of text, with the change columns of a CDC dataset."""
     header, names = group[0].header, group[0].names or tuple(c.name for c in dataset.columns)
-    lines = _lines(spark, group)
+    lines = lines_of(spark, group)
     if header is not None:
         lines = _without_header(lines, header, repeats=any(item.repeats for item in group))
     text = F.col(LINE).cast("string")
@@ -53,8 +65,17 @@ def csv_rows(spark: SparkSession, dataset: Dataset, group: list[Readable]) -> Da
     lines = lines.withColumn("_line_text", text)
     lines = lines.withColumn("_fields", _split_fields(F.col("_line_text"), dataset.format))
     lines = lines.withColumn(MALFORMED, F.coalesce(F.size("_fields") != len(names), F.lit(True)))
-    texts = [_field(dataset, names, c.name).alias(text_column(c.name)) for c in dataset.columns]
-    return lines.select(OBJECT, LINE, MALFORMED, *texts)
+    wanted = [name for name, _ in change_columns(dataset)] + [c.name for c in dataset.columns]
+    texts = [_field(dataset, names, name).alias(text_column(name)) for name in wanted]
+    return lines.select(OBJECT, LINE, MALFORMED, *texts, *_place(dataset, group[0]))
+
+
+def _place(dataset: Dataset, item: Readable) -> list[Column]:
+    """What the object of a change tells of it; nothing unless the dataset is a CDC dataset."""
+    if not dataset.is_cdc:
+        return []
+    told = {GENERATION: item.generation, LOADED: item.loads, LAYOUT: False}
+    return [F.lit(value).alias(name) for name, value in told.items()]
 
 
 def _without_header(lines: DataFrame, header: bytes, repeats: bool) -> DataFrame:

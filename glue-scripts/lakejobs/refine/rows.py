@@ -15,8 +15,9 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from lakejobs.manifest import DMS_PARQUET, DMS_TRANSACTIONS, Dataset
+from lakejobs.manifest import DMS_CSV, DMS_JSON, DMS_PARQUET, DMS_TRANSACTIONS, Dataset
 from lakejobs.refine.line_rows import csv_rows, json_rows
+from lakejobs.refine.message_rows import message_rows
 from lakejobs.refine.parquet_rows import parquet_rows
 from lakejobs.refine.record import Readable
 from lakejobs.refine.transaction_rows import transaction_rows
@@ -27,6 +28,8 @@ _READERS: dict[str, Callable[[SparkSession, Dataset, list[Readable]], DataFrame]
     "parquet": parquet_rows,
     DMS_PARQUET: parquet_rows,
     DMS_TRANSACTIONS: parquet_rows,
+    DMS_CSV: csv_rows,
+    DMS_JSON: message_rows,
 }
 
 

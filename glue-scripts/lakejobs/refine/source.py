@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from botocore.exceptions import ClientError
 from pyspark import cloudpickle
 from pyspark.sql import SparkSession
 
@@ -84,16 +85,7 @@ def survey_source(
         "needed": (OPERATION, CHANGE_SEQUENCE) if dataset.is_cdc else (),
         "no_bytes": [c.name for c in dataset.stored] if dataset.format.kind == DMS_TRANSACTIONS else (),
     }
-    items = [
-        (i, {"bucket": o.bucket, "key": o.key, "version": o.version, "size": o.size}) for i, o in enumerate(objects)
-    ]
-    context = spark.sparkContext
-    slices = max(1, min(len(items), 2 * context.defaultParallelism))
-    found = dict(
-        context.parallelize(items, slices)
-        .mapPartitions(partial(survey.survey_partition, executor_settings(), form))
-        .collect()
-    )
+    found = _in_executors(spark, enumerate(objects), partial(survey.survey_partition, executor_settings(), form))
     declared = {c.name for c in dataset.columns} | {name for name, _ in change_columns(dataset)}
     declared.add(dataset.format.route_by or "")
     readable, unreadable, undeclared = [], [], set()
@@ -110,6 +102,30 @@ def survey_source(
         undeclared.update(n for n in result["names"] if n not in declared)
         readable.append(replace(_readable(item, position, result), **place))
     return Source(tuple(readable), tuple(unreadable), tuple(sorted(undeclared)[:_UNDECLARED_KEPT]))
+
+
+def _in_executors(spark: SparkSession, objects: Iterable[tuple[int, Object]], work: Any) -> dict[int, Any]:
+    """What the work on partitions of (position, object) says of each position."""
+    items = [(i, {"bucket": o.bucket, "key": o.key, "version": o.version, "size": o.size}) for i, o in objects]
+    context = spark.sparkContext
+    slices = max(1, min(len(items), 2 * context.defaultParallelism))
+    return dict(context.parallelize(items, slices).mapPartitions(work).collect())
+
+
+def damaged(spark: SparkSession, source: Source) -> dict[int, str]:
+    """By position, the Parquet objects that are not whole inside, and why. Reads all of each."""
+    suspects = [(r.position, r.object) for r in source.readable if r.layout and r.records]
+    if not suspects:
+        return {}
+    found = _in_executors(spark, suspects, partial(survey.probe_partition, executor_settings()))
+    return {position: reason for position, reason in found.items() if reason}
+
+
+def without(source: Source, faults: dict[int, str]) -> Source:
+    """The source with these objects, by position, set aside as unreadable."""
+    set_aside = [Unreadable(r.object, faults[r.position]) for r in source.readable if r.position in faults]
+    kept = tuple(r for r in source.readable if r.position not in faults)
+    return replace(source, readable=kept, unreadable=(*source.unreadable, *set_aside))
 
 
 def _place(dataset: Dataset, key: str, landing: Landing | None) -> dict[str, Any]:
@@ -145,7 +161,11 @@ def _readable(item: Object, position: int, result: dict[str, Any]) -> Readable:
 
 
 def settle(s3: Any, source: Source, bucket: str, batch: str) -> Source:
-    """Copies what cannot be read in place to the batch's folder in the artifacts bucket, by version id."""
+    """Copies what cannot be read in place to the batch's folder in the artifacts bucket, by version id.
+
+    A version that is gone since the survey is set aside.
+    """
+    gone: dict[int, str] = {}
 
     def place(item: Readable) -> Readable:
         if item.direct or not item.records:
@@ -153,10 +173,16 @@ def settle(s3: Any, source: Source, bucket: str, batch: str) -> Source:
         key = f"batches/{batch}/objects/{item.object.hash}/{_safe_name(item.object.key)}"
         origin = {"Bucket": item.object.bucket, "Key": item.object.key, "VersionId": item.object.version}
         # Tags would be copied as well, which needs permissions of its own on both objects.
-        s3.copy(origin, bucket, key, ExtraArgs={"TaggingDirective": "REPLACE"})
+        try:
+            s3.copy(origin, bucket, key, ExtraArgs={"TaggingDirective": "REPLACE"})
+        except ClientError as error:
+            if landed.code_of(error) not in ("404", "NoSuchVersion", "NoSuchKey"):
+                raise
+            gone[item.position] = "this version has gone from the raw bucket since it was surveyed"
         return replace(item, uri=f"s3://{bucket}/{key}")
 
-    return replace(source, readable=tuple(_each(place, source.readable)))
+    placed = replace(source, readable=tuple(_each(place, source.readable)))
+    return without(placed, gone)
 
 
 def _safe_name(key: str) -> str:

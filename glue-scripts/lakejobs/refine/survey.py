@@ -12,13 +12,21 @@ from typing import Any
 
 import boto3
 
-from lakejobs.refine import json_text, landed, survey_lines, survey_parquet, survey_transactions, transaction_text
+from lakejobs.refine import (
+    dms_messages,
+    json_text,
+    landed,
+    survey_lines,
+    survey_parquet,
+    survey_transactions,
+    transaction_text,
+)
 from lakejobs.refine.landed import Unreadable, is_current
 from lakejobs.refine.survey_lines import survey_lines as read_lines
 from lakejobs.refine.survey_parquet import survey_parquet as read_parquet
 from lakejobs.refine.survey_transactions import survey_transactions as read_transactions
 
-SHIPPED = (json_text, landed, survey_lines, survey_parquet, survey_transactions, transaction_text)
+SHIPPED = (dms_messages, json_text, landed, survey_lines, survey_parquet, survey_transactions, transaction_text)
 
 
 def survey_object(s3: Any, item: dict[str, Any], form: dict[str, Any]) -> dict[str, Any]:
@@ -48,6 +56,13 @@ def _reader(kind: str, key: str) -> Callable[..., dict[str, Any]]:
             raise Unreadable("ends neither in .parquet, as loads do, nor in .csv, as changes do")
     readers = {"parquet": read_parquet, "dms_parquet": read_parquet, "dms_transactions": read_transactions}
     return readers.get(kind, read_lines)
+
+
+def probe_partition(settings: dict[str, str], items: Iterator[Any]) -> Iterator[Any]:
+    """Finds damage in (position, object) pairs of Parquet in an executor."""
+    s3 = boto3.session.Session().client("s3", **settings)
+    for position, item in items:
+        yield position, survey_parquet.damage(s3, item)
 
 
 def survey_partition(settings: dict[str, str], form: dict[str, Any], items: Iterator[Any]) -> Iterator[Any]:

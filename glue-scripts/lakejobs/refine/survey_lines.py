@@ -13,12 +13,15 @@ import zlib
 from collections import Counter
 from typing import Any
 
+from lakejobs.refine.dms_messages import data_of, is_control
 from lakejobs.refine.json_text import read_object
 from lakejobs.refine.landed import Unreadable, get_version
 
 _CHUNK = 1 << 20
 _LINE_LIMIT = 64 << 20
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# Those of UTF-32 begin or end alike. No UTF-8 text begins with these bytes.
+_OTHER_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 _GZIP_MAGIC = b"\x1f\x8b"
 # Suffixes by which Hadoop's readers would choose another decompression than ours.
 _OTHER_CODECS = (".bz2", ".deflate", ".lz4", ".snappy", ".zst", ".zstd", ".passthrough")
@@ -47,6 +50,10 @@ def _count_lines(stream: Any, form: dict[str, Any], zipped: bool) -> dict[str, A
     chunk = stream.read(_CHUNK)
     if not zipped and chunk.startswith(_GZIP_MAGIC):
         raise Unreadable("holds gzip, but its key does not end in .gz")
+    if chunk.startswith(_OTHER_MARKS):
+        raise Unreadable(
+            "begins with the byte order mark of UTF-16 or UTF-32; UTF-8 is read: convert and land it again"
+        )
     chunk = chunk.removeprefix(_BYTE_ORDER_MARK)
     header: bytes | None = None
     wants_header = bool(form["header"]) and chunk != b""
@@ -63,6 +70,8 @@ def _count_lines(stream: Any, form: dict[str, Any], zipped: bool) -> dict[str, A
             wants_header, header = False, lines.pop(0).removesuffix(b"\r")
             _check_header(header)
         records += len(lines) - lines.count(b"") - lines.count(b"\r")
+        if form["kind"] == "dms_json":
+            records -= sum(b'"control"' in line and is_control(read_object(line)) for line in lines)
         if header is not None:
             repeats += lines.count(header) + lines.count(header + b"\r")
         undeclared.note(lines)
@@ -71,16 +80,17 @@ def _count_lines(stream: Any, form: dict[str, Any], zipped: bool) -> dict[str, A
         if not chunk:
             break
         chunk = stream.read(_CHUNK)
-    names = undeclared.names if form["kind"] == "json" else _names(header, form)
+    names = undeclared.names if undeclared.of_members else _names(header, form)
     return {"records": records, "header": header, "repeats": repeats, "names": names, "utf8": utf8}
 
 
 class _Undeclared:
-    """Names of the members of JSON Lines that no column declares."""
+    """Names of the members of JSON Lines, or of the data of messages, that no column declares."""
 
     def __init__(self, form: dict[str, Any]) -> None:
         self._declared = {name for name, _ in form["columns"]}
-        self._wanted = form["kind"] == "json"
+        self._messages = form["kind"] == "dms_json"
+        self.of_members = self._wanted = form["kind"] == "json" or self._messages
         self._found: set[str] = set()
 
     @property
@@ -91,7 +101,8 @@ class _Undeclared:
         if not self._wanted:
             return
         for line in lines:
-            for name in read_object(line) or ():
+            members = read_object(line)
+            for name in data_of(members) if self._messages else members or ():
                 if name not in self._declared:
                     self._found.add(name[:_NAME_KEPT])
             if len(self._found) >= _NAMES_KEPT:
@@ -123,6 +134,9 @@ def _names(header: bytes | None, form: dict[str, Any]) -> list[str]:
         (names,) = csv.reader([text], delimiter=form["delimiter"], strict=True)
     except (UnicodeDecodeError, csv.Error, ValueError) as error:
         raise Unreadable(f"its first line names no columns: {error}") from error
+    lacking = [name for name in form["needed"] if name not in names]
+    if lacking:
+        raise Unreadable(f"has no column {' and no column '.join(lacking)}, which the changes of a database need")
     twice = sorted(name for name, times in Counter(names).items() if times > 1)
     if twice:
         raise Unreadable(f"its first line names columns twice: {', '.join(twice)}")

@@ -56,6 +56,18 @@ def survey_parquet(s3: Any, item: dict[str, Any], form: dict[str, Any]) -> dict[
     return {"records": metadata.num_rows, "names": names, "layout": layout}
 
 
+def damage(s3: Any, item: dict[str, Any]) -> str | None:
+    """Reads an object to its end: what is wrong inside it, which its footer does not tell. None for a whole one."""
+    try:
+        for _ in pyarrow.parquet.ParquetFile(io.BufferedReader(RangedObject(s3, item), _CHUNK)).iter_batches():
+            continue
+    except Unreadable as fault:
+        return str(fault)
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        return f"is a damaged Parquet file: {' '.join(str(error).split())[:200]}"
+    return None
+
+
 def _spark_type(name: str, kind: pyarrow.DataType, physical: str | None) -> str:
     types = pyarrow.types
     simple = {

@@ -48,7 +48,7 @@ func (inv *invocation) freeze(ctx context.Context, c *claimed) ([]*ledger.Batch,
 func (inv *invocation) freezeAll(ctx context.Context, c *claimed) (batches []*ledger.Batch, waiting bool, err error) {
 	e, declared := inv.manifest.Dataset(c.dataset)
 	switch {
-	case declared && e.Load == dataset.CDC:
+	case declared && e.Gated():
 		return inv.freezeReplicated(ctx, c)
 	case declared && e.Load == dataset.Snapshot:
 		batches, err = inv.freezeSnapshots(ctx, c, e.Delivery)
