@@ -1,5 +1,6 @@
-// Command app is the small lake of the end-to-end tests: one keyed table with a model over it, one in Delta, ten feeds of which one
-// is declared wrongly, and one dataset with a strict gate. SHOP_MENDED=1 declares the wrong feed and the gate right.
+// Command app is the small lake of the end-to-end tests: one keyed table with a model over it, one in Delta, ten feeds of
+// which one is declared wrongly, one dataset with a strict gate, and one of each further kind of load. SHOP_MENDED=1
+// declares the wrong feed and the gate right.
 package main
 
 import (
@@ -30,7 +31,7 @@ func main() {
 			Name:   "shop",
 			Models: models,
 			Sources: lake.Sources{
-				"Files": ingestion.FileDrop{Datasets: append(feeds(mended), items(), orders(mended), stock())},
+				"Files": ingestion.FileDrop{Datasets: append(feeds(mended), items(), orders(mended), stock(), rates(), trips(), stops())},
 			},
 			Pipeline: processing.Settings{Lease: time.Minute, MaxAttempts: 4},
 		})
@@ -73,6 +74,31 @@ func orders(mended bool) dataset.Spec {
 		},
 		Gate: dataset.Gate{MaxQuarantinedShare: dataset.Share(share)},
 	}
+}
+
+// rates come whole each time, with the hour in their keys.
+func rates() dataset.Spec {
+	return dataset.Spec{
+		Domain: "kinds", Name: "rates", Doc: "One row per currency.",
+		Load: dataset.Snapshot, Keys: []string{"currency"}, Deliveries: dataset.Deliveries{Stamp: "20060102T15"},
+		Format:  dataset.JSON{},
+		Columns: []dataset.Column{{Name: "currency", Type: dataset.String}, {Name: "rate", Type: dataset.Decimal(12, 6)}},
+	}
+}
+
+// trips and stops are tables of a database whose changes a task of somebody else writes, as files and as messages.
+func trips() dataset.Spec {
+	return dataset.Spec{
+		Domain: "kinds", Name: "trips", Doc: "One row per trip.",
+		Load: dataset.CDC, Keys: []string{"id"}, Format: dataset.DMSCSV{},
+		Columns: []dataset.Column{{Name: "id", Type: dataset.Bigint}, {Name: "driver", Type: dataset.String}},
+	}
+}
+
+func stops() dataset.Spec {
+	s := trips()
+	s.Name, s.Doc, s.Format = "stops", "One row per stop.", dataset.DMSJSON{Table: "public.stops"}
+	return s
 }
 
 // feeds are ten datasets of CSV files; until mended, one of them is declared as Parquet.
