@@ -61,7 +61,7 @@ func (s Spec) entry(lake string) Entry {
 			e.Rules = append(e.Rules, r)
 		}
 	}
-	e.Gate.MinRows = s.Gate.MinRows
+	e.Gate.MinRows, e.Window = s.Gate.MinRows, s.Window.render()
 	if share := s.Gate.MaxQuarantinedShare; share != nil {
 		e.Gate.MaxQuarantinedShare = Share(*share)
 	}
@@ -84,7 +84,7 @@ func (s Spec) entry(lake string) Entry {
 		e.FreshnessSeconds = &seconds
 	}
 	for _, c := range s.Columns {
-		c.Required = c.Required || c.Name == s.Sequence || slices.Contains(s.Keys, c.Name)
+		c.Required = c.Required || c.Name == s.Sequence || c.Name == s.Window.Column || slices.Contains(s.Keys, c.Name)
 		c.Rules = append(Rules{}, c.Rules...)
 		e.Columns = append(e.Columns, c)
 	}

@@ -37,6 +37,8 @@ type Entry struct {
 	Delivery *Delivery `json:"delivery,omitempty"`
 	// Profile says that statistics of each batch's columns are kept; absent where they are not.
 	Profile bool `json:"profile,omitempty"`
+	// Window bounds where an append looks for a key; nil, and absent, for the whole table.
+	Window *WindowEntry `json:"window,omitempty"`
 }
 
 // Landing says which dataset the objects under a prefix of the raw bucket belong to.

@@ -26,6 +26,9 @@ type Spec struct {
 	// Sequence is the column that orders the changes of one key: the highest wins. It is of type Bigint, Int or
 	// Timestamp and unprotected. Required for Upsert, refused for every other load: of CDC the source supplies it.
 	Sequence string
+	// Window says within what time a key is looked for. For Append only.
+	// Default: in the whole table.
+	Window Window
 	// Columns are the declared columns, in table order. At least one.
 	Columns []Column
 	// Rules judge the dataset as a whole: RowCountWithin, Satisfies, CustomSQL, and UniqueKey, which CDC refuses, since the

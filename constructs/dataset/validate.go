@@ -55,6 +55,7 @@ func (s Spec) Validate() error {
 	s.checkLoad(&l)
 	s.checkKeys(&l)
 	s.checkSequence(&l)
+	s.checkWindow(&l)
 	s.checkColumns(&l)
 	s.checkRules(&l)
 	s.checkFormat(&l)

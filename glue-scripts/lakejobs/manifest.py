@@ -64,6 +64,14 @@ class Delivery:
 
 
 @dataclass(frozen=True)
+class Window:
+    """Spans of `seconds`, by the value of `column`, in each of which a key of an append counts once."""
+
+    column: str
+    seconds: int
+
+
+@dataclass(frozen=True)
 class Dataset:
     id: str
     domain: str
@@ -83,8 +91,10 @@ class Dataset:
     quarantine_database: str
     freshness_seconds: int | None
     delivery: Delivery | None = None
-    profile: bool = False
     """Of a snapshot; None for every other load."""
+    profile: bool = False
+    window: Window | None = None
+    """Of an append that looks for keys in a part of the table; None for the whole of it."""
 
     @property
     def stored(self) -> tuple[Column, ...]:
@@ -214,6 +224,13 @@ def _delivery(value: Any, path: str) -> Delivery:
     return delivery
 
 
+def _window(value: Any, path: str) -> Window:
+    f = Fields(value, path)
+    window = Window(f.take("column", str), f.take("seconds", int))
+    f.done()
+    return window
+
+
 def _dataset(value: Any, path: str) -> Dataset:
     f = Fields(value, path)
     dataset = Dataset(
@@ -237,6 +254,7 @@ def _dataset(value: Any, path: str) -> Dataset:
         freshness_seconds=f.optional("freshness_seconds", int),
         delivery=f.one("delivery", _delivery) if f.has("delivery") else None,
         profile=f.take("profile", bool) if f.has("profile") else False,
+        window=f.one("window", _window) if f.has("window") else None,
     )
     f.done()
     if (dataset.load == "upsert") != (dataset.sequence is not None):
@@ -244,6 +262,8 @@ def _dataset(value: Any, path: str) -> Dataset:
     if dataset.is_cdc != (dataset.format.kind in DMS_KINDS):
         kind = dataset.format.kind
         raise ShapeError(f"{path}.format.kind: is {kind} with load {dataset.load}; cdc reads {' or '.join(DMS_KINDS)}")
+    if dataset.window is not None and (dataset.load != "append" or dataset.window.seconds < 1):
+        raise ShapeError(f"{path}.window: only append has one, of one second at least")
     for name, given in (("delivery", dataset.delivery), ("gate.max_deleted_share", dataset.gate.max_deleted_share)):
         if (given is not None) != (dataset.load == "snapshot"):
             raise ShapeError(f"{path}.{name}: snapshots need it, and every other load has none")

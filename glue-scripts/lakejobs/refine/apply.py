@@ -34,6 +34,7 @@ from lakejobs.refine.quality.whole_table import judge_table, merged, needs_table
 from lakejobs.refine.quarantine import quarantine_rows, write_quarantine
 from lakejobs.refine.rows import read_rows
 from lakejobs.refine.source import Source, damaged, overwritten
+from lakejobs.refine.span import SPAN, predicate
 from lakejobs.rules import BLOCK
 from lakejobs.session import size_files
 from lakejobs.tables.interface import (
@@ -79,6 +80,8 @@ class Conformed:
     measures: Measures = Measures()
     unkeyed: int = 0
     """Records whose key cannot be told."""
+    spans: str | None = None
+    """The spans of the accepted rows, as SQL; None unless the dataset has a window."""
 
 
 @dataclass(frozen=True)
@@ -154,10 +157,16 @@ class Application:
         figures += measure.figures(self.quality.checks, accepted & stays)
         found = frame.agg(*figures).first()
         held = staging.key_range(self.dataset, found["_low"], found["_high"]) if bounds else None
-        distinct = counted and found["_rows"] == found["_keys"]
+        batch = Batch(counted and found["_rows"] == found["_keys"], bool(found["_moves"]))
         statistics = profile(frame.where(accepted & stays), self.dataset) if self.dataset.profile else ()
         measures = measure.measured(self.quality.checks, found, statistics)
-        return Conformed(frame, held, Batch(distinct, bool(found["_moves"])), measures, found["_unkeyed"])
+        return Conformed(frame, held, batch, measures, found["_unkeyed"], self._spans(frame.where(accepted)))
+
+    def _spans(self, accepted: DataFrame) -> str | None:
+        if self.dataset.window is None:
+            return None
+        spans = [row[0] for row in accepted.select(SPAN).distinct().collect()]
+        return predicate(self.dataset, spans) if spans else None
 
     def _verify(self) -> None:
         positions = overwritten(self.s3, self.source)
@@ -186,7 +195,8 @@ class Application:
             return None
         stored = None
         if table is not None and table.main is not None:
-            stored = staging.stored_rows(table, table.main, conformed.frame, self.dataset, conformed.keys)
+            part = staging.Part(conformed.keys, conformed.spans)
+            stored = staging.stored_rows(table, table.main, conformed.frame, self.dataset, part)
         if self.dataset.is_cdc:
             loaded = target.loaded_generation(table)
             return classify_changes(conformed.frame, stored, self.dataset, conformed.batch, loaded)

@@ -25,6 +25,7 @@ from lakejobs.refine.compare import (
 )
 from lakejobs.refine.conform import REASONS
 from lakejobs.refine.record import LINE, OBJECT
+from lakejobs.refine.span import identity
 
 
 def classify(rows: DataFrame, stored: DataFrame | None, dataset: Dataset, distinct: bool = False) -> DataFrame:
@@ -82,15 +83,15 @@ def _counted(rows: DataFrame, dataset: Dataset, distinct: bool) -> DataFrame:
     """Adds the how-manieth a row is of its key (`_nth`) and of its key and content (`_nth_alike`)."""
     if distinct:
         return rows.withColumns({"_nth_alike": F.lit(1), "_nth": F.lit(1)})
-    by_key = Window.partitionBy(*dataset.keys).orderBy(OBJECT, LINE)
-    alike = Window.partitionBy(*dataset.keys, *_others(dataset)).orderBy(OBJECT, LINE)
+    by_key = Window.partitionBy(*identity(dataset)).orderBy(OBJECT, LINE)
+    alike = Window.partitionBy(*identity(dataset), *_others(dataset)).orderBy(OBJECT, LINE)
     numbers = {"_nth_alike": F.row_number().over(alike), "_nth": F.row_number().over(by_key)}
     return rows.withColumns(numbers)
 
 
 def _append(rows: DataFrame, stored: DataFrame | None, dataset: Dataset, distinct: bool) -> DataFrame:
     others = _others(dataset)
-    joined = with_stored(_counted(rows, dataset, distinct), stored, dataset.keys, _names(dataset))
+    joined = with_stored(_counted(rows, dataset, distinct), stored, identity(dataset), _names(dataset))
     has_stored = F.col(STORED).isNotNull()
     content, stored_content = struct([F.col(n) for n in others]), struct(of_stored(others))
     outcome = (

@@ -1,7 +1,8 @@
 """Judges rows of text against the declaration: types, rules, protection.
 
 Out come `_object`, `_line`, `_reasons` (why a row is not accepted, sorted; empty if it is), `_key` (the key's text as a
-struct), the stored columns as the table has them and, if a rule blocks or warns by rows, `_broken`.
+struct), the stored columns as the table has them, if a rule blocks or warns by rows `_broken`, and of a dataset with a
+window `_span`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from lakejobs.refine.protect import HashKey, keyed_hash, with_pads
 from lakejobs.refine.quality.checks import marks
 from lakejobs.refine.quality.conditions import broken, violated
 from lakejobs.refine.record import LINE, MALFORMED, MISROUTED, OBJECT, raw_line, text_column
+from lakejobs.refine.span import with_span
 from lakejobs.rules import QUARANTINE, Reference, Sql
 
 REASONS, KEY = "_reasons", "_key"
@@ -36,7 +38,8 @@ def conform(rows: DataFrame, dataset: Dataset, key: HashKey | None) -> DataFrame
     if key is not None and dataset.hashed:
         typed = with_pads(typed, key)
     stored = [protected(F.col(column.name), column).alias(column.name) for column in dataset.stored]
-    return typed.select(OBJECT, LINE, reasons.alias(REASONS), record_key.alias(KEY), *stored, *marks(dataset))
+    judged = typed.select(OBJECT, LINE, reasons.alias(REASONS), record_key.alias(KEY), *stored, *marks(dataset))
+    return judged.withColumns(with_span(dataset))
 
 
 def sorted_reasons(found: list[Column]) -> Column:

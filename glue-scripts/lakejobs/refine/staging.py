@@ -13,6 +13,7 @@ from lakejobs.refine.changes import DELETED, SEQUENCE
 from lakejobs.refine.compare import WRITE
 from lakejobs.refine.outcome import Tally
 from lakejobs.refine.record import GENERATION
+from lakejobs.refine.span import with_span
 from lakejobs.refine.target import BATCH_COLUMN, own_columns, stored_type
 from lakejobs.tables.interface import FILE, POSITION, Staged, StoredTable
 
@@ -32,6 +33,19 @@ class KeyRange:
     @property
     def predicate(self) -> str:
         return f"`{self.key}` BETWEEN {self.low} AND {self.high}"
+
+
+@dataclass(frozen=True)
+class Part:
+    """The part of a table in which a batch's rows may be, as far as it is known: a range of keys, spans of time."""
+
+    keys: KeyRange | None
+    spans: str | None = None
+
+    @property
+    def predicates(self) -> list[str]:
+        found = [self.keys.predicate] if self.keys is not None else []
+        return found + ([self.spans] if self.spans is not None else [])
 
 
 def key_range_bounds(dataset: Dataset, accepted: Column) -> list[Column]:
@@ -58,14 +72,12 @@ def _declared(dataset: Dataset, frame: DataFrame) -> list[Column]:
     return columns + [F.col(name) for name in own_columns(dataset) if name != BATCH_COLUMN]
 
 
-def stored_rows(
-    table: StoredTable, snapshot: str, rows: DataFrame, dataset: Dataset, keys: KeyRange | None
-) -> DataFrame:
+def stored_rows(table: StoredTable, snapshot: str, rows: DataFrame, dataset: Dataset, part: Part) -> DataFrame:
     """The rows of that snapshot that may have a key of the batch: columns as declared, change columns, and places."""
     frame = table.read(snapshot, placed=True)
-    if keys is not None:
-        frame = frame.where(keys.predicate)
-    frame = frame.select(*_declared(dataset, frame), FILE, POSITION)
+    for predicate in part.predicates:
+        frame = frame.where(predicate)
+    frame = frame.select(*_declared(dataset, frame), FILE, POSITION).withColumns(with_span(dataset))
     if table.size <= _SMALL_TABLE:
         return frame
     return frame.join(rows.select(*dataset.keys), on=list(dataset.keys), how="left_semi")
