@@ -71,6 +71,9 @@ func (s Spec) entry(lake string) Entry {
 			e.Gate.MaxDeletedShare = Share(*share)
 		}
 	}
+	if s.Drift != Report {
+		e.Drift = &s.Drift
+	}
 	format := s.Format
 	if format == nil {
 		format = CSV{}

@@ -39,6 +39,8 @@ type Entry struct {
 	Profile bool `json:"profile,omitempty"`
 	// Window bounds where an append looks for a key; nil, and absent, for the whole table.
 	Window *WindowEntry `json:"window,omitempty"`
+	// Drift is what becomes of other columns than the declared ones; nil, and absent, for Report.
+	Drift *Drift `json:"drift,omitempty"`
 }
 
 // Landing says which dataset the objects under a prefix of the raw bucket belong to.

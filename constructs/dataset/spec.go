@@ -39,6 +39,9 @@ type Spec struct {
 	// Default: CSV{}, that is a header line, commas, and the empty field as NULL. For CDC, what the source that delivers
 	// the dataset writes.
 	Format Format
+	// Drift says what becomes of input whose columns are not the declared ones.
+	// Default: Report.
+	Drift Drift
 	// Deliveries says which of two deliveries is later. For Snapshot only.
 	// Default: the one that S3 stored later.
 	Deliveries Deliveries

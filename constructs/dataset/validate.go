@@ -59,6 +59,7 @@ func (s Spec) Validate() error {
 	s.checkColumns(&l)
 	s.checkRules(&l)
 	s.checkFormat(&l)
+	s.checkDrift(&l)
 	s.checkDeliveries(&l)
 	s.checkTableFormat(&l)
 	s.Gate.check(&l)

@@ -95,11 +95,18 @@ class Dataset:
     profile: bool = False
     window: Window | None = None
     """Of an append that looks for keys in a part of the table; None for the whole of it."""
+    drift: str | None = None
+    """`strict` where other columns than the declared ones are refused; None where they are reported."""
 
     @property
     def stored(self) -> tuple[Column, ...]:
         """The columns of the cleaned table, in declared order."""
         return tuple(c for c in self.columns if c.protect != "drop")
+
+    @property
+    def strict(self) -> bool:
+        """Whether other columns than the declared ones are refused."""
+        return self.drift == "strict"
 
     @property
     def is_cdc(self) -> bool:
@@ -255,6 +262,7 @@ def _dataset(value: Any, path: str) -> Dataset:
         delivery=f.one("delivery", _delivery) if f.has("delivery") else None,
         profile=f.take("profile", bool) if f.has("profile") else False,
         window=f.one("window", _window) if f.has("window") else None,
+        drift=f.choice("drift", ("strict",)) if f.has("drift") else None,
     )
     f.done()
     if (dataset.load == "upsert") != (dataset.sequence is not None):

@@ -33,6 +33,7 @@ OPTIONAL = {
     "delivery": "snapshots need it",
     "max_deleted_share": "snapshots need it",
     "table": "dms_json needs it",
+    "drift": None,
     "window": None,
     "profile": None,
 }

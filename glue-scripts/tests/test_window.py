@@ -54,6 +54,15 @@ def test_nothing_beyond_the_window_is_read(lake: Lake) -> None:
     assert missed["state"] == "failed"
 
 
+def test_a_window_by_a_column_that_is_new(lake: Lake) -> None:
+    """What was stored before has no time, and is nobody's duplicate from then on."""
+    lake.declare({k: v for k, v in VISITS.items() if k != "window"} | {"columns": VISITS["columns"][::2]})
+    lake.apply(ID, "id,page\na,x\n")
+    lake.declare(VISITS)
+    record = lake.apply(ID, HEADER + "a,2026-01-02 10:00:00,x\n")
+    assert lake.counts(record) == {"read": 1, "inserted": 1}
+
+
 def test_windows_of_dates(lake: Lake) -> None:
     """1970-01-01 was a Thursday, so weeks of seven days begin on Thursdays."""
     lake.declare(DAYS | {"unique_key": True})

@@ -16,7 +16,7 @@ from lakejobs.refine.grammar import parse, text_of
 from lakejobs.refine.protect import HashKey, keyed_hash, with_pads
 from lakejobs.refine.quality.checks import marks
 from lakejobs.refine.quality.conditions import broken, violated
-from lakejobs.refine.record import LINE, MALFORMED, MISROUTED, OBJECT, raw_line, text_column
+from lakejobs.refine.record import LINE, MALFORMED, MISROUTED, OBJECT, UNDECLARED, raw_line, text_column
 from lakejobs.refine.span import with_span
 from lakejobs.rules import QUARANTINE, Reference, Sql
 
@@ -30,6 +30,8 @@ def conform(rows: DataFrame, dataset: Dataset, key: HashKey | None) -> DataFrame
     flags = {"malformed": MALFORMED}
     if dataset.format.route_by is not None:
         flags[f"route:{dataset.format.route_by}"] = MISROUTED
+    if dataset.strict and dataset.format.kind == "json":
+        flags["undeclared"] = UNDECLARED
     typed = rows.select(OBJECT, raw_line(dataset).alias(LINE), *flags.values(), *texts, *values)
     judged = [*(fault for column in dataset.columns for fault in faults(column)), *condition_faults(dataset)]
     found = [F.when(fault, F.lit(reason)) for reason, fault in judged]

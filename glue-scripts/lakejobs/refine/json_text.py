@@ -58,13 +58,15 @@ def read_object(line: bytes | bytearray) -> dict[str, Any] | None:
 
 
 def texts(
-    columns: Iterable[tuple[str, str]], route_by: str | None = None
+    columns: Iterable[tuple[str, str]], route_by: str | None = None, strict: bool = False
 ) -> Callable[[bytes | bytearray], list[str | None] | None]:
     """Reads a line into the text of each column (name, declared type); None for a malformed line.
 
-    With `route_by` the string in that member follows, None if it holds anything else.
+    With `route_by` the string in that member follows, None if it holds anything else. With `strict` a text follows if
+    the line has members that are neither columns nor the route, else None.
     """
     wanted = tuple(columns)
+    known = {name for name, _ in wanted} | {route_by}
 
     def read(line: bytes | bytearray) -> list[str | None] | None:
         members = read_object(line)
@@ -77,6 +79,8 @@ def texts(
         if route_by is not None:
             route = members.get(route_by)
             found.append(route if type(route) is str else None)
+        if strict:
+            found.append(None if known.issuperset(members) else "undeclared")
         return found
 
     return read

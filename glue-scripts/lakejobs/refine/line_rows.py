@@ -18,6 +18,7 @@ from lakejobs.refine.record import (
     MALFORMED,
     MISROUTED,
     OBJECT,
+    UNDECLARED,
     Readable,
     change_columns,
     text_column,
@@ -41,14 +42,19 @@ def lines_of(spark: SparkSession, group: list[Readable]) -> DataFrame:
 
 
 def json_rows(spark: SparkSession, dataset: Dataset, group: list[Readable]) -> DataFrame:
-    """Objects of JSON Lines as rows of text, with `_misrouted` if records name their dataset."""
+    """Objects of JSON Lines as rows of text, with `_misrouted` if records name their dataset, and `_undeclared` if they
+    may have no other members."""
     route_by = dataset.format.route_by
-    read = F.udf(json_text.texts([(c.name, c.type) for c in dataset.columns], route_by), ArrayType(StringType()))
+    columns = [(c.name, c.type) for c in dataset.columns]
+    read = F.udf(json_text.texts(columns, route_by, dataset.strict), ArrayType(StringType()))
     lines = lines_of(spark, group).withColumn("_fields", read(F.col(LINE)))
     texts = [F.col("_fields").getItem(i).alias(text_column(c.name)) for i, c in enumerate(dataset.columns)]
     if route_by is not None:
         route = F.col("_fields").getItem(len(dataset.columns))
         texts.append((~route.eqNullSafe(F.lit(dataset.id))).alias(MISROUTED))
+    if dataset.strict:
+        last = len(dataset.columns) + (route_by is not None)
+        texts.append(F.coalesce(F.col("_fields").getItem(last).isNotNull(), F.lit(False)).alias(UNDECLARED))
     return lines.select(OBJECT, LINE, F.col("_fields").isNull().alias(MALFORMED), *texts)
 
 

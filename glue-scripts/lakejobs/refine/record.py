@@ -13,6 +13,8 @@ from lakejobs.manifest import Dataset
 from lakejobs.session import literal_table
 
 OBJECT, LINE, MALFORMED = "_object", "_line", "_malformed"
+# Whether a record has members that no column declares; only of strict datasets of such records.
+UNDECLARED = "_undeclared"
 # Whether a record's route names another dataset or none; only of formats that are routed.
 MISROUTED = "_misrouted"
 

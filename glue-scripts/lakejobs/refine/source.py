@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 from lakejobs.aws import executor_settings
 from lakejobs.ledger import Outcome, Unreadable
 from lakejobs.lists import FrozenList, Object
-from lakejobs.manifest import DMS_TRANSACTIONS, Dataset, Landing
+from lakejobs.manifest import DMS_JSON, DMS_TRANSACTIONS, Dataset, Landing
 from lakejobs.refine import landed, survey
 from lakejobs.refine.delivery import stamp_of
 from lakejobs.refine.landed import is_current
@@ -30,6 +30,7 @@ _THREADS = 16
 _GZIP_RATIO = 5
 # Names of undeclared columns that a batch's record tells; it has a place for no end of them.
 _UNDECLARED_KEPT = 200
+_COLUMNS_TOLD = 20
 
 for module in (survey, *survey.SHIPPED):
     cloudpickle.register_pickle_by_value(module)
@@ -99,9 +100,25 @@ def survey_source(
         except landed.Unreadable as fault:
             unreadable.append(Unreadable(item, str(fault)))
             continue
+        differs = _drift(dataset, result, declared)
+        if differs is not None:
+            unreadable.append(Unreadable(item, differs))
+            continue
         undeclared.update(n for n in result["names"] if n not in declared)
         readable.append(replace(_readable(item, position, result), **place))
     return Source(tuple(readable), tuple(unreadable), tuple(sorted(undeclared)[:_UNDECLARED_KEPT]))
+
+
+def _drift(dataset: Dataset, result: dict[str, Any], known: set[str]) -> str | None:
+    """Why a strict dataset refuses an object as a whole: its columns are others. None for what names no columns."""
+    names = result["names"]
+    if not dataset.strict or not names or dataset.format.kind in ("json", DMS_JSON):
+        return None
+    more = [n for n in names if n not in known]
+    less = [c.name for c in dataset.columns if c.name not in names]
+    found = [f"{', '.join(more[:_COLUMNS_TOLD])} not declared"] if more else []
+    found += [f"{', '.join(less[:_COLUMNS_TOLD])} missing"] if less else []
+    return f"has other columns than the declared ones, and Drift is Strict: {'; '.join(found)}" if found else None
 
 
 def _in_executors(spark: SparkSession, objects: Iterable[tuple[int, Object]], work: Any) -> dict[int, Any]:

@@ -42,11 +42,6 @@ class Part:
     keys: KeyRange | None
     spans: str | None = None
 
-    @property
-    def predicates(self) -> list[str]:
-        found = [self.keys.predicate] if self.keys is not None else []
-        return found + ([self.spans] if self.spans is not None else [])
-
 
 def key_range_bounds(dataset: Dataset, accepted: Column) -> list[Column]:
     """Aggregates over accepted rows that `key_range` reads; none if the key is not one stored number or date."""
@@ -75,8 +70,11 @@ def _declared(dataset: Dataset, frame: DataFrame) -> list[Column]:
 def stored_rows(table: StoredTable, snapshot: str, rows: DataFrame, dataset: Dataset, part: Part) -> DataFrame:
     """The rows of that snapshot that may have a key of the batch: columns as declared, change columns, and places."""
     frame = table.read(snapshot, placed=True)
-    for predicate in part.predicates:
-        frame = frame.where(predicate)
+    if part.keys is not None:
+        frame = frame.where(part.keys.predicate)
+    # A table from before the column was declared has no row in any span.
+    if part.spans is not None and dataset.window.column in frame.columns:
+        frame = frame.where(part.spans)
     frame = frame.select(*_declared(dataset, frame), FILE, POSITION).withColumns(with_span(dataset))
     if table.size <= _SMALL_TABLE:
         return frame
