@@ -10,7 +10,8 @@ import (
 // Window bounds how far an append looks for stored rows of a record's key, so that it does not read all of a large table.
 // Time is cut into spans of Length, counted from 1970-01-01T00:00:00Z, and a key counts once in each: a record is looked
 // up among stored rows whose Column lies in the same span, and nowhere else. What is sent again with the same time is
-// therefore always found; a record with the key of another span is another row.
+// therefore always found; a record with the key of another span is another row. A table that has a window keeps its Column; its
+// Length may become a divisor of what it was, and whatever else changes fails batches (schema).
 type Window struct {
 	// Column is the date or timestamp that says which span a record belongs to, such as the time of the event. It is
 	// always required, and neither protected nor a key.

@@ -63,6 +63,20 @@ def test_a_window_by_a_column_that_is_new(lake: Lake) -> None:
     assert lake.counts(record) == {"read": 1, "inserted": 1}
 
 
+def test_a_window_may_only_be_cut_finer(lake: Lake) -> None:
+    """A key that is stored in two spans would be two rows of one wider span."""
+    lake.declare(VISITS)
+    lake.apply(ID, HEADER + "a,2026-01-01 01:00:00,x\na,2026-01-02 01:00:00,x\n")
+    for window in (None, {"column": "at", "seconds": 2 * 86400}, {"column": "at", "seconds": 5 * 3600}):
+        lake.declare({k: v for k, v in VISITS.items() if k != "window"} | ({"window": window} if window else {}))
+        wider = lake.apply(ID, HEADER + f"b,2026-01-01 02:00:00,{window and window['seconds']}\n")
+        assert (wider["state"], wider["code"]) == ("failed", "schema")
+        assert "its window was {'column': 'at', 'seconds': 86400}" in wider["reason"]
+    lake.declare(VISITS | {"window": {"column": "at", "seconds": 3600}})
+    finer = lake.apply(ID, HEADER + "a,2026-01-01 02:00:00,x\na,2026-01-01 01:00:00,x\n")
+    assert lake.counts(finer) == {"read": 2, "inserted": 1, "duplicate": 1}
+
+
 def test_windows_of_dates(lake: Lake) -> None:
     """1970-01-01 was a Thursday, so weeks of seven days begin on Thursdays."""
     lake.declare(DAYS | {"unique_key": True})

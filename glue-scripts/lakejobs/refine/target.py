@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from lakejobs.errors import BatchFailed
 from lakejobs.iceberg import CATALOG
@@ -94,6 +95,8 @@ def _declaration(dataset: Dataset) -> str:
     fixed = {"load": dataset.load, "keys": dataset.keys, "sequence": dataset.sequence, "hashed": sorted(dataset.hashed)}
     if dataset.delivery is not None:
         fixed["stamp"] = dataset.delivery.stamp
+    if dataset.window is not None:
+        fixed["window"] = {"column": dataset.window.column, "seconds": dataset.window.seconds}
     return json.dumps(fixed, separators=(",", ":"))
 
 
@@ -111,6 +114,11 @@ def _fixed_problems(table: StoredTable, dataset: Dataset, key_version: str | Non
         for name in ("load", "keys", "sequence", "stamp")
         if before.get(name) != now.get(name)
     ]
+    if not _refines(before.get("window"), now.get("window")):
+        problems.append(
+            f"its window was {before['window']} and is now {now.get('window')}, in which a key may be stored more than"
+            " once; a window can be added, and its length can become a divisor of what it was"
+        )
     found = table.columns()
     changed = sorted(set(before["hashed"]) ^ set(now["hashed"]))
     problems += [f"the protection of {name} has changed" for name in changed if name in found]
@@ -118,6 +126,13 @@ def _fixed_problems(table: StoredTable, dataset: Dataset, key_version: str | Non
     if dataset.hashed and pinned and pinned != key_version:
         problems.append(f"its columns are hashed with key version {pinned} and the secret now has {key_version}")
     return problems
+
+
+def _refines(before: dict[str, Any] | None, now: dict[str, Any] | None) -> bool:
+    """Whether each span of a window lies in one span of the window before, which held each key once."""
+    if before is None or before == now:
+        return True
+    return now is not None and before["column"] == now["column"] and before["seconds"] % now["seconds"] == 0
 
 
 def _widens(found: str, declared: str) -> bool:
