@@ -86,6 +86,7 @@ def test_windows_of_dates(lake: Lake) -> None:
     assert record["reasons"] == {"unique_key": 1}
 
 
+@pytest.mark.soak
 def test_random_appends(lake: Lake) -> None:
     """However rows are cut into batches, each (key, day) is there once, with the first content that came."""
     seed = time.time_ns() % 1_000_000_007
