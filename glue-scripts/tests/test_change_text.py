@@ -70,7 +70,7 @@ def wanted() -> dict[int, tuple]:
     }
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", [pytest.param("parquet", marks=pytest.mark.soak), "csv", "json"])
 def test_every_format_gives_the_same_table(lake: Lake, name: str, wanted: dict[int, tuple]) -> None:
     declared, write, suffix = FORMATS[name]
     lake.declare(declared)
