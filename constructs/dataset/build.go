@@ -51,7 +51,7 @@ func NewManifest(lake string, specs []Spec, landing []Landing, models []Model) (
 func (s Spec) entry(lake string) Entry {
 	e := Entry{
 		ID: s.ID(), Domain: s.Domain, Name: s.Name, Owner: s.Owner, Doc: s.Doc,
-		Load: s.Load, Keys: slices.Clone(s.Keys), Rules: Rules{}, Profile: s.Profile, TableFormat: s.TableFormat,
+		Load: s.Load, Keys: append([]string{}, s.Keys...), Rules: Rules{}, Profile: s.Profile, TableFormat: s.TableFormat,
 		CleanedDatabase: CleanedDatabase(lake, s.Domain), QuarantineDatabase: QuarantineDatabase(lake, s.Domain),
 	}
 	for _, r := range s.Rules {

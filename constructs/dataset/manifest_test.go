@@ -78,12 +78,15 @@ func everything(tb testing.TB) ([]dataset.Spec, []dataset.Landing, []dataset.Mod
 		Domain: "yard", Name: "visits", Drift: dataset.Strict, Keys: []string{"id"}, Window: dataset.Window{Column: "at", Length: 48 * time.Hour},
 		Columns: []dataset.Column{{Name: "id", Type: dataset.String}, {Name: "at", Type: dataset.Timestamp}},
 	}
+	weather := dataset.Spec{
+		Domain: "yard", Name: "weather", Load: dataset.Snapshot, Columns: []dataset.Column{{Name: "station", Type: dataset.String}},
+	}
 	first, second := 1, 2
 	models, err := dataset.Models(os.DirFS("testdata/models"))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return []dataset.Spec{orders(), kinds, events, parcels, returns, clicks, taps, rates, trips, stops, visits}, []dataset.Landing{
+	return []dataset.Spec{orders(), kinds, events, parcels, returns, clicks, taps, rates, trips, stops, visits, weather}, []dataset.Landing{
 		{Prefix: "files/sales/orders/", Dataset: "sales.orders", Source: "Files"},
 		{Prefix: "files/lab/", Dataset: "lab.kinds", Source: "Files"},
 		{Prefix: "files/lab/events/", Dataset: "lab.events", Source: "Files"},

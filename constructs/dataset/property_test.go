@@ -26,7 +26,7 @@ func randomSpec(r *rand.Rand) dataset.Spec {
 		Domain: rarely(r, "Lab", "sales", "lab"), Name: rarely(r, "", "orders", "items"),
 		Owner: rarely(r, "a\nb", "", "team <x>"), Doc: pick(r, "", "Zeilen & mehr\n\u2028"),
 		Load:       rarely(r, dataset.Files, dataset.Append, dataset.Upsert, dataset.Snapshot, dataset.CDC),
-		Keys:       slices.Clone(rarely(r, []string{"a", "a"}, []string{"a"}, []string{"a", "c"})),
+		Keys:       slices.Clone(rarely(r, []string{"a", "a"}, []string{"a"}, []string{"a", "c"}, nil)),
 		Format:     rarely[dataset.Format](r, dataset.CSV{Delimiter: "ab"}, nil, dataset.CSV{}, dataset.CSV{Delimiter: "|", NullValue: "-"}, dataset.Parquet{}, dataset.JSON{}),
 		Freshness:  rarely(r, time.Second, 0, time.Hour, time.Minute),
 		Deliveries: dataset.Deliveries{Stamp: rarely(r, "2006-01-02", "")},

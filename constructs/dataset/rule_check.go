@@ -62,10 +62,12 @@ func (s Spec) checkRules(l *check.List) {
 		path := check.Index("Rules", i)
 		switch r.kind {
 		case kindUniqueKey:
-			switch s.Load {
-			case CDC:
+			switch {
+			case s.Load == CDC:
 				l.Add(path, "cannot judge a change stream, which has many changes of one key", r, "no rule; the source keeps its keys unique")
-			case Snapshot:
+			case len(s.Keys) == 0:
+				l.Add(path, "has no key to judge by", r, "no rule; or Keys")
+			case s.Load == Snapshot:
 				l.Add(path, "is said already: a snapshot always sets rows of one key and different content aside", r, "no rule")
 			}
 		case kindRowCount:

@@ -21,7 +21,10 @@ type Spec struct {
 	// Load says how a landed record changes the table.
 	// Default: Append, which never changes a stored row.
 	Load Load
-	// Keys are the columns that identify a row. At least one; none may be dropped by its protection.
+	// Keys are the columns that identify a row; none may be dropped by its protection. Upsert and CDC need them.
+	// Default: none. Every record of an Append is then a row, by its place in the object it landed in, so that records that
+	// are delivered twice are two rows. The rows of a Snapshot are told apart by their content, and alike ones counted: a
+	// row that has changed is deleted and another one inserted.
 	Keys []string
 	// Sequence is the column that orders the changes of one key: the highest wins. It is of type Bigint, Int or
 	// Timestamp and unprotected. Required for Upsert, refused for every other load: of CDC the source supplies it.

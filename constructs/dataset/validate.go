@@ -93,7 +93,7 @@ func (s Spec) checkTableFormat(l *check.List) {
 
 func (s Spec) checkKeys(l *check.List) {
 	if len(s.Keys) == 0 {
-		l.Add("Keys", "is empty", nil, "the columns that identify a row, one at least")
+		s.checkKeyless(l)
 	}
 	for i, key := range s.Keys {
 		path := check.Index("Keys", i)

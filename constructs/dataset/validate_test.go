@@ -12,7 +12,8 @@ import (
 func TestValidDeclarations(t *testing.T) {
 	for name, spec := range map[string]dataset.Spec{
 		"most of what there is": orders(),
-		"the least":             {Domain: "d", Name: "n", Keys: []string{"k"}, Columns: []dataset.Column{{Name: "k", Type: dataset.String}}},
+		"the least":             {Domain: "d", Name: "n", Columns: []dataset.Column{{Name: "k", Type: dataset.String}}},
+		"snapshot without key":  {Domain: "d", Name: "n", Load: dataset.Snapshot, Columns: []dataset.Column{{Name: "k", Type: dataset.Double}}},
 		"hashed key":            column(dataset.Column{Type: dataset.String, Protect: dataset.Hash, Class: dataset.Personal, Required: true}),
 		"longest names": {Domain: strings.Repeat("d", 63), Name: strings.Repeat("n", 63), Keys: []string{"k"},
 			Columns: []dataset.Column{{Name: "k", Type: dataset.Int}}},
@@ -44,28 +45,36 @@ func TestSpecIsRejected(t *testing.T) {
 		want   []string
 	}{
 		"empty": {func(s *dataset.Spec) { *s = dataset.Spec{} },
-			[]string{"Columns: is empty", "Domain: is missing", "Keys: is empty", "Name: is missing"}},
-		"upper case":   {func(s *dataset.Spec) { s.Name = "Orders" }, []string{"Name: is not a valid name"}},
-		"reserved":     {func(s *dataset.Spec) { s.Columns[3].Name = "_batch_id" }, []string{"Columns[3].Name: names that start with _"}},
-		"too long":     {func(s *dataset.Spec) { s.Domain = strings.Repeat("d", 64) }, []string{"Domain: is not a valid name"}},
-		"token name":   {func(s *dataset.Spec) { s.Name = "${Token[TOKEN.7]}" }, []string{"Name: is known only at deployment"}},
-		"token doc":    {func(s *dataset.Spec) { s.Doc = "see ${Token[TOKEN.7]}" }, []string{"Doc: is known only at deployment"}},
-		"owner lines":  {func(s *dataset.Spec) { s.Owner = "a\nb" }, []string{"Owner: has a line break"}},
-		"owner length": {func(s *dataset.Spec) { s.Owner = strings.Repeat("x", 256) }, []string{"Owner: is too long"}},
-		"doc control":  {func(s *dataset.Spec) { s.Doc = "a\x00b" }, []string{"Doc: has a character the catalog refuses"}},
-		"doc bytes":    {func(s *dataset.Spec) { s.Doc = "\xff" }, []string{"Doc: is not valid UTF-8"}},
-		"doc length":   {func(s *dataset.Spec) { s.Doc = strings.Repeat("é", 1025) }, []string{"Doc: is too long"}},
-		"column doc":   {func(s *dataset.Spec) { s.Columns[0].Doc = strings.Repeat("x", 256) }, []string{"Columns[0].Doc: is too long"}},
-		"cdc sequence": {func(s *dataset.Spec) { s.Load = dataset.CDC }, []string{"Sequence: is not for a change stream"}},
-		"cdc no keys":  {func(s *dataset.Spec) { *s = replicated(); s.Keys = nil }, []string{"Keys: is empty"}},
-		"dms csv":      {func(s *dataset.Spec) { *s = replicated(); s.Format = dataset.DMSCSV{Delimiter: "||"} }, []string{"Format.Delimiter: cannot separate"}},
-		"dms json":     {func(s *dataset.Spec) { *s = replicated(); s.Format = dataset.DMSJSON{} }, []string{"Format.Table: names no table"}},
-		"dms table":    {func(s *dataset.Spec) { *s = replicated(); s.Format = dataset.DMSJSON{Table: "public."} }, []string{"Format.Table: names no table"}},
-		"dms token":    {func(s *dataset.Spec) { *s = replicated(); s.Format = dataset.DMSJSON{Table: "a.${Token[TOKEN.7]}"} }, []string{"Format.Table: is known only"}},
-		"dms upsert":   {func(s *dataset.Spec) { s.Format = dataset.DMSCSV{} }, []string{"Format: holds changes of a database"}},
-		"cdc csv":      {func(s *dataset.Spec) { *s = replicated(); s.Format = dataset.CSV{} }, []string{"Format: holds no changes"}},
-		"cdc json":     {func(s *dataset.Spec) { *s = replicated(); s.Format = dataset.JSON{} }, []string{"Format: holds no changes"}},
-		"cdc unique":   {func(s *dataset.Spec) { *s = replicated(); s.Rules = dataset.Rules{dataset.UniqueKey()} }, []string{"Rules[0]: cannot judge a change stream"}},
+			[]string{"Columns: is empty", "Domain: is missing", "Name: is missing"}},
+		"upper case":     {func(s *dataset.Spec) { s.Name = "Orders" }, []string{"Name: is not a valid name"}},
+		"reserved":       {func(s *dataset.Spec) { s.Columns[3].Name = "_batch_id" }, []string{"Columns[3].Name: names that start with _"}},
+		"too long":       {func(s *dataset.Spec) { s.Domain = strings.Repeat("d", 64) }, []string{"Domain: is not a valid name"}},
+		"token name":     {func(s *dataset.Spec) { s.Name = "${Token[TOKEN.7]}" }, []string{"Name: is known only at deployment"}},
+		"token doc":      {func(s *dataset.Spec) { s.Doc = "see ${Token[TOKEN.7]}" }, []string{"Doc: is known only at deployment"}},
+		"owner lines":    {func(s *dataset.Spec) { s.Owner = "a\nb" }, []string{"Owner: has a line break"}},
+		"owner length":   {func(s *dataset.Spec) { s.Owner = strings.Repeat("x", 256) }, []string{"Owner: is too long"}},
+		"doc control":    {func(s *dataset.Spec) { s.Doc = "a\x00b" }, []string{"Doc: has a character the catalog refuses"}},
+		"doc bytes":      {func(s *dataset.Spec) { s.Doc = "\xff" }, []string{"Doc: is not valid UTF-8"}},
+		"doc length":     {func(s *dataset.Spec) { s.Doc = strings.Repeat("é", 1025) }, []string{"Doc: is too long"}},
+		"column doc":     {func(s *dataset.Spec) { s.Columns[0].Doc = strings.Repeat("x", 256) }, []string{"Columns[0].Doc: is too long"}},
+		"cdc sequence":   {func(s *dataset.Spec) { s.Load = dataset.CDC }, []string{"Sequence: is not for a change stream"}},
+		"cdc no keys":    {func(s *dataset.Spec) { *s = replicated(); s.Keys = nil }, []string{"Keys: is empty, but without a key no update or delete"}},
+		"upsert no keys": {func(s *dataset.Spec) { s.Keys = nil }, []string{"Keys: is empty, but an upsert replaces the row of a key"}},
+		"unique without keys": {func(s *dataset.Spec) {
+			s.Load, s.Sequence, s.Keys, s.Rules = dataset.Append, "", nil, dataset.Rules{dataset.UniqueKey()}
+		}, []string{"Rules[0]: has no key to judge by"}},
+		"window without keys": {func(s *dataset.Spec) { appended(s, "o_orderdate", 24*time.Hour); s.Keys = nil }, []string{"Window: has no key to look for"}},
+		"nothing is stored": {func(s *dataset.Spec) {
+			*s = dataset.Spec{Domain: "d", Name: "n", Load: dataset.Snapshot, Columns: []dataset.Column{{Name: "k", Type: dataset.String, Protect: dataset.Drop}}}
+		}, []string{"Keys: is empty, and no column is stored"}},
+		"dms csv":    {func(s *dataset.Spec) { *s = replicated(); s.Format = dataset.DMSCSV{Delimiter: "||"} }, []string{"Format.Delimiter: cannot separate"}},
+		"dms json":   {func(s *dataset.Spec) { *s = replicated(); s.Format = dataset.DMSJSON{} }, []string{"Format.Table: names no table"}},
+		"dms table":  {func(s *dataset.Spec) { *s = replicated(); s.Format = dataset.DMSJSON{Table: "public."} }, []string{"Format.Table: names no table"}},
+		"dms token":  {func(s *dataset.Spec) { *s = replicated(); s.Format = dataset.DMSJSON{Table: "a.${Token[TOKEN.7]}"} }, []string{"Format.Table: is known only"}},
+		"dms upsert": {func(s *dataset.Spec) { s.Format = dataset.DMSCSV{} }, []string{"Format: holds changes of a database"}},
+		"cdc csv":    {func(s *dataset.Spec) { *s = replicated(); s.Format = dataset.CSV{} }, []string{"Format: holds no changes"}},
+		"cdc json":   {func(s *dataset.Spec) { *s = replicated(); s.Format = dataset.JSON{} }, []string{"Format: holds no changes"}},
+		"cdc unique": {func(s *dataset.Spec) { *s = replicated(); s.Rules = dataset.Rules{dataset.UniqueKey()} }, []string{"Rules[0]: cannot judge a change stream"}},
 		"cdc columns": {func(s *dataset.Spec) {
 			*s = replicated()
 			s.Columns[1].Name, s.Columns[2].Name = "op", "bi_o_orderkey"

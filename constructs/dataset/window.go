@@ -48,6 +48,10 @@ func (s Spec) checkWindow(l *check.List) {
 		l.Add("Window", "has no meaning for load kind "+s.Load.String()+", which looks for the stored row of every key", w.Column, "nothing, or Load: Append")
 		return
 	}
+	if len(s.Keys) == 0 {
+		l.Add("Window", "has no key to look for: records without one are told apart by where they landed", w.Column, "nothing; or Keys")
+		return
+	}
 	c, ok := s.column(w.Column)
 	if w.Length < time.Hour || w.Length > maxWindow || w.Length%time.Hour != 0 || c.Type == Date && w.Length%day != 0 {
 		l.Add("Window.Length", "is no length of a span", w.Length, windowLength)

@@ -11,6 +11,8 @@ from lakejobs.rules import ColumnRule, DatasetRule, column_rule, dataset_rule
 from lakejobs.shapes import Fields, ShapeError
 
 SCHEMA_VERSION = 1
+# The column that tells rows apart where a dataset has no key.
+RECORD_ID = "_record_id"
 ICEBERG, DELTA = TABLE_FORMATS = ("iceberg", "delta")
 DMS_PARQUET, DMS_TRANSACTIONS, DMS_CSV, DMS_JSON = DMS_KINDS = (
     "dms_parquet",
@@ -102,6 +104,11 @@ class Dataset:
     def stored(self) -> tuple[Column, ...]:
         """The columns of the cleaned table, in declared order."""
         return tuple(c for c in self.columns if c.protect != "drop")
+
+    @property
+    def row_key(self) -> tuple[str, ...]:
+        """The columns of the cleaned table that tell its rows apart: the keys, or the id of the record."""
+        return self.keys or (RECORD_ID,)
 
     @property
     def strict(self) -> bool:
@@ -272,6 +279,8 @@ def _dataset(value: Any, path: str) -> Dataset:
         raise ShapeError(f"{path}.format.kind: is {kind} with load {dataset.load}; cdc reads {' or '.join(DMS_KINDS)}")
     if dataset.window is not None and (dataset.load != "append" or dataset.window.seconds < 1):
         raise ShapeError(f"{path}.window: only append has one, of one second at least")
+    if not dataset.keys and (dataset.load not in ("append", "snapshot") or dataset.window or dataset.unique_key):
+        raise ShapeError(f"{path}.keys: only append and snapshot do without, and then without window and unique_key")
     for name, given in (("delivery", dataset.delivery), ("gate.max_deleted_share", dataset.gate.max_deleted_share)):
         if (given is not None) != (dataset.load == "snapshot"):
             raise ShapeError(f"{path}.{name}: snapshots need it, and every other load has none")

@@ -55,7 +55,7 @@ def test_a_record_without_a_readable_key_may_be_any_row(lake: Lake) -> None:
         kept = applied(lake, day, "2,b,3", line)
         assert figures(lake, kept)["quarantined"] == 1 and "absent" not in figures(lake, kept)
         assert kept["reason"] == (
-            "1 stored rows are not in the snapshot and were kept: the keys of 1 of its records cannot be told"
+            "1 stored rows are not in the snapshot and were kept: which rows 1 of its records stand for cannot be told"
         )
         assert set(state(lake)) == {1, 2}
     clean = applied(lake, "2026-01-05", "2,b,3")

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from lakejobs.errors import REASON_LIMIT, BatchFailed, is_infrastructure
 from lakejobs.ledger import Outcome
 from lakejobs.manifest import Dataset
-from lakejobs.refine import staging, target
+from lakejobs.refine import keyless, staging, target
 from lakejobs.refine.changes import DELETED, HALF, NEW, conform_changes
 from lakejobs.refine.classify import classify
 from lakejobs.refine.classify_changes import Batch, classify_changes
@@ -144,12 +144,12 @@ class Application:
         frame = judge(rows, self.dataset, self.key)
         stays = ~F.col(DELETED) if self.dataset.is_cdc else F.lit(True)
         frame = judge_references(frame, self.quality.checks, self.quality.values, stays, REASONS)
-        frame = frame.persist(StorageLevel.MEMORY_AND_DISK)
+        frame = keyless.with_record_id(frame, self.dataset, self.source.readable).persist(StorageLevel.MEMORY_AND_DISK)
         accepted = F.size(REASONS) == 0
         bounds = staging.key_range_bounds(self.dataset, accepted)
-        keys = F.when(accepted, F.struct(*self.dataset.keys))
+        keys = F.when(accepted, F.struct(*self.dataset.row_key))
         moves = F.count(F.when(F.col(HALF) == NEW, True)) if self.dataset.is_cdc else F.lit(0)
-        unkeyed = F.count(F.when(reduce(Column.__or__, [F.col(k).isNull() for k in self.dataset.keys]), True))
+        unkeyed = F.count(F.when(reduce(Column.__or__, [F.col(k).isNull() for k in self.dataset.row_key]), True))
         figures = [F.count(keys).alias("_rows"), moves.alias("_moves"), unkeyed.alias("_unkeyed"), *bounds]
         # Changes of a database mostly share keys, so that counting these would cost more than it could save.
         counted = not self.dataset.is_cdc or self.load is not None
@@ -195,7 +195,8 @@ class Application:
             return None
         stored = None
         if table is not None and table.main is not None:
-            part = staging.Part(conformed.keys, conformed.spans)
+            ids = keyless.predicate(self.dataset, self.source.readable)
+            part = staging.Part(conformed.keys, conformed.spans, ids)
             stored = staging.stored_rows(table, table.main, conformed.frame, self.dataset, part)
         if self.dataset.is_cdc:
             loaded = target.loaded_generation(table)

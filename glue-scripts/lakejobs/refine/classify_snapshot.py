@@ -27,7 +27,7 @@ def classify_snapshot(
     refused = F.size(REASONS) > 0
     others = [c.name for c in dataset.stored if c.name not in dataset.keys]
     counted = _counted(rows.where(~refused), dataset, others, distinct)
-    joined = with_stored(counted, None if stale else stored, dataset.keys, [c.name for c in dataset.stored])
+    joined = with_stored(counted, None if stale else stored, dataset.row_key, [c.name for c in dataset.stored])
     content, stored_content = struct([F.col(n) for n in others]), struct(of_stored(others))
     outcome = (
         F.when(F.col("_variants") > 1, "quarantined")
@@ -49,9 +49,9 @@ def _counted(rows: DataFrame, dataset: Dataset, others: list[str], distinct: boo
     """Adds how many unlike rows its key has (`_variants`) and the how-manieth of its like a row is (`_nth_alike`)."""
     if distinct:
         return rows.withColumns({"_variants": F.lit(1), "_nth_alike": F.lit(1)})
-    by_key = Window.partitionBy(*dataset.keys)
+    by_key = Window.partitionBy(*dataset.row_key)
     content = struct([F.col(n) for n in others])
-    alike = Window.partitionBy(*dataset.keys, *others).orderBy(OBJECT, LINE)
+    alike = Window.partitionBy(*dataset.row_key, *others).orderBy(OBJECT, LINE)
     ranked = rows.withColumns(
         {"_variant": F.dense_rank().over(by_key.orderBy(content)), "_nth_alike": F.row_number().over(alike)}
     )

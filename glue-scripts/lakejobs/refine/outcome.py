@@ -45,8 +45,8 @@ class Tally:
         if not self.kept:
             return ""
         return (
-            f"{self.kept} stored rows are not in the snapshot and were kept: the keys of {self.unkeyed} of its records"
-            " cannot be told"
+            f"{self.kept} stored rows are not in the snapshot and were kept: which rows {self.unkeyed} of its records"
+            " stand for cannot be told"
         )
 
 

@@ -17,6 +17,7 @@ from lakejobs.refine.record import (
     LOADED,
     MALFORMED,
     OBJECT,
+    ROW,
     Readable,
     change_columns,
     text_column,
@@ -33,12 +34,16 @@ def parquet_rows(spark: SparkSession, dataset: Dataset, group: list[Readable]) -
     schema = ", ".join(f"`{name}` {_READ_FOR.get(kind, kind)}" for name, kind in stored.items())
     rows = spark.read.schema(schema or StructType()).parquet(*[item.uri for item in group])
     rows = rows.withColumn("_path", F.col("_metadata.file_path"))
+    if not dataset.keys:
+        rows = rows.withColumn(ROW, F.col("_metadata.row_index"))
     rows = with_position(spark, rows, group).drop("_path")
     changes = change_columns(dataset)
     declared = [(c.name, c.type) for c in dataset.columns]
     texts = [_native_text(stored.get(n), n, t).alias(text_column(n)) for n, t in changes]
     texts += [_declared_text(dataset, stored.get(n), n, t).alias(text_column(n)) for n, t in declared]
     line = F.lit(None).cast("binary").alias(LINE)
+    if not dataset.keys:
+        texts.append(F.col(ROW))
     rows = rows.select(OBJECT, line, _not_text(dataset, stored).alias(MALFORMED), *texts)
     if dataset.is_cdc:
         rows = rows.withColumns(

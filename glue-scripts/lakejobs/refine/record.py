@@ -13,6 +13,8 @@ from lakejobs.manifest import Dataset
 from lakejobs.session import literal_table
 
 OBJECT, LINE, MALFORMED = "_object", "_line", "_malformed"
+# The row of a record in an object of columns, from 0; only of datasets without a key.
+ROW = "_row"
 # Whether a record has members that no column declares; only of strict datasets of such records.
 UNDECLARED = "_undeclared"
 # Whether a record's route names another dataset or none; only of formats that are routed.

@@ -17,7 +17,7 @@ _RANGES = 100
 
 def identity(dataset: Dataset) -> list[str]:
     """The columns by which an append tells rows apart."""
-    return [*dataset.keys, SPAN] if dataset.window else list(dataset.keys)
+    return [*dataset.row_key, SPAN] if dataset.window else list(dataset.row_key)
 
 
 def with_span(dataset: Dataset) -> dict[str, Column]:

@@ -8,7 +8,7 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lakejobs.manifest import Dataset
+from lakejobs.manifest import RECORD_ID, Dataset
 from lakejobs.refine.changes import DELETED, SEQUENCE
 from lakejobs.refine.compare import WRITE
 from lakejobs.refine.outcome import Tally
@@ -37,10 +37,12 @@ class KeyRange:
 
 @dataclass(frozen=True)
 class Part:
-    """The part of a table in which a batch's rows may be, as far as it is known: a range of keys, spans of time."""
+    """The part of a table in which a batch's rows may be, as far as it is known: a range of keys, spans of time, ids of
+    records of its objects."""
 
     keys: KeyRange | None
     spans: str | None = None
+    ids: str | None = None
 
 
 def key_range_bounds(dataset: Dataset, accepted: Column) -> list[Column]:
@@ -75,10 +77,12 @@ def stored_rows(table: StoredTable, snapshot: str, rows: DataFrame, dataset: Dat
     # A table from before the column was declared has no row in any span.
     if part.spans is not None and dataset.window.column in frame.columns:
         frame = frame.where(part.spans)
+    if part.ids is not None:
+        frame = frame.where(part.ids)
     frame = frame.select(*_declared(dataset, frame), FILE, POSITION).withColumns(with_span(dataset))
     if table.size <= _SMALL_TABLE:
         return frame
-    return frame.join(rows.select(*dataset.keys), on=list(dataset.keys), how="left_semi")
+    return frame.join(rows.select(*dataset.row_key), on=list(dataset.row_key), how="left_semi")
 
 
 def all_rows(table: StoredTable, snapshot: str, dataset: Dataset) -> DataFrame:
@@ -97,7 +101,7 @@ def absent_rows(
     frame = table.read(snapshot, placed=True)
     older = frame.where(~F.col(DELETED) & (F.col(GENERATION) < generation))
     if seen is not None:
-        older = older.join(seen.select(*dataset.keys), on=list(dataset.keys), how="left_anti")
+        older = older.join(seen.select(*dataset.row_key), on=list(dataset.row_key), how="left_anti")
     change = {GENERATION: F.lit(generation), SEQUENCE: F.lit(""), DELETED: F.lit(True)}
     return older.select(*_keys_only(dataset), *[value.alias(name) for name, value in change.items()], FILE, POSITION)
 
@@ -106,16 +110,17 @@ def missing_rows(table: StoredTable, snapshot: str, dataset: Dataset, seen: Data
     """The rows that a snapshot no longer has, by keys and places alone. `seen` is as of `absent_rows`."""
     frame = table.read(snapshot, placed=True)
     if seen is not None:
-        frame = frame.join(seen.select(*dataset.keys), on=list(dataset.keys), how="left_anti")
+        frame = frame.join(seen.select(*dataset.row_key), on=list(dataset.row_key), how="left_anti")
     return frame.select(*_keys_only(dataset), FILE, POSITION)
 
 
 def _keys_only(dataset: Dataset) -> list[Column]:
     """The stored columns of a row of which nothing but its key is known."""
-    return [
+    columns = [
         (F.col(c.name) if c.name in dataset.keys else F.lit(None)).cast(stored_type(dataset, c.name)).alias(c.name)
         for c in dataset.stored
     ]
+    return columns if dataset.keys else [*columns, F.col(RECORD_ID)]
 
 
 @dataclass(frozen=True)
@@ -140,7 +145,8 @@ class Staging:
             replaced.append(gone.select(*names, FILE, POSITION))
             if self.dataset.is_cdc:  # what is absent from a load leaves tombstones, from a snapshot nothing
                 rows = reduce(DataFrame.unionByName, replaced)
-        places = [part.where(F.col(FILE).isNotNull()).select(*self.dataset.keys, FILE, POSITION) for part in replaced]
+        place = [*self.dataset.row_key, FILE, POSITION]
+        places = [part.where(F.col(FILE).isNotNull()).select(*place) for part in replaced]
         over = reduce(DataFrame.unionByName, places) if found.new_keys < found.effective else None
         return self.table.write(None if rows is None else self._spread(rows), over, self.batch, properties)
 
@@ -152,4 +158,4 @@ class Staging:
         rows = rows.withColumn(BATCH_COLUMN, F.lit(self.batch)).select(*self._columns())
         if self.files == 1:
             return rows.coalesce(1)
-        return rows.repartitionByRange(self.files, *self.dataset.keys)
+        return rows.repartitionByRange(self.files, *self.dataset.row_key)

@@ -7,7 +7,7 @@ from typing import Any
 
 from lakejobs.errors import BatchFailed
 from lakejobs.iceberg import CATALOG
-from lakejobs.manifest import Dataset
+from lakejobs.manifest import RECORD_ID, Dataset
 from lakejobs.refine.changes import STORED_CHANGE
 from lakejobs.refine.grammar import decimal_shape
 from lakejobs.tables.interface import Change, ColumnSpec, Layout, StoredTable
@@ -29,7 +29,8 @@ def table_location(bucket: str, dataset: Dataset) -> str:
 
 def own_columns(dataset: Dataset) -> dict[str, str]:
     """The columns the lake adds to the declared ones, with their types."""
-    return {BATCH_COLUMN: "string", **(STORED_CHANGE if dataset.is_cdc else {})}
+    identity = {} if dataset.keys else {RECORD_ID: "string"}
+    return {BATCH_COLUMN: "string", **identity, **(STORED_CHANGE if dataset.is_cdc else {})}
 
 
 def loaded_generation(table: StoredTable | None) -> int:
@@ -47,7 +48,7 @@ def layout(dataset: Dataset, bucket: str) -> Layout:
     columns = [ColumnSpec(c.name, stored_type(dataset, c.name), c.doc) for c in dataset.stored]
     own = [ColumnSpec(name, kind) for name, kind in own_columns(dataset).items()]
     location = table_location(bucket, dataset)
-    return Layout(table_name(dataset), location, dataset.doc, dataset.keys, (*columns, *own))
+    return Layout(table_name(dataset), location, dataset.doc, dataset.row_key, (*columns, *own))
 
 
 def plan_schema(table: StoredTable | None, dataset: Dataset, key_version: str | None) -> Change:

@@ -31,7 +31,7 @@ def merged(
     is `written`. `absent` holds the keys that go; `deleted` names the column that tells deleted rows, None if none are.
     """
     names = [c.name for c in dataset.stored]
-    keys = list(dataset.keys)
+    keys = list(dataset.row_key)
     parts = []
     if stored is not None:
         left = stored
