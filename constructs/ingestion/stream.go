@@ -123,6 +123,10 @@ func (s Stream) checkDataset(l *check.List, path string, d dataset.Spec) {
 		l.Add(check.Join(path, "Load"), "is not for records of this format, which keep no order of changes", d.Load,
 			"Format: dataset.DMSJSON{…}; or Append, or Upsert with a Sequence")
 	}
+	if d.Load == dataset.Append && len(d.Keys) == 0 {
+		l.Add(check.Join(path, "Keys"), "is empty, but a stream delivers at least once, and nothing but a key tells a record that comes twice from two", nil,
+			"the columns that identify a record, one at least; ingestion.FileDrop takes datasets without")
+	}
 	if d.Load == dataset.Snapshot {
 		l.Add(check.Join(path, "Load"), "is not for a stream, whose objects are no whole tables", d.Load, "Append, or Upsert with a Sequence; ingestion.FileDrop takes snapshots")
 	}

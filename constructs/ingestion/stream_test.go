@@ -85,6 +85,7 @@ func TestStreamValidate(t *testing.T) {
 		"changes without order":  {ingestion.Stream{Datasets: []dataset.Spec{events("a", changes(dataset.JSON{}))}}, []string{"Datasets[0].Format: holds no changes", "Datasets[0].Load: is not for records of this format"}},
 		"changes in CSV":         {ingestion.Stream{Datasets: []dataset.Spec{events("a", changes(dataset.DMSCSV{}))}}, []string{"Datasets[0].Format: is no format of records"}},
 		"changes of many tables": {ingestion.Stream{RouteBy: "d", Datasets: []dataset.Spec{events("a", changes(dataset.DMSJSON{Table: "public.a"}))}}, []string{"Datasets[0].Format: has no field that names the dataset"}},
+		"records without a key":  {ingestion.Stream{Datasets: []dataset.Spec{events("a", func(s *dataset.Spec) { s.Keys = nil })}}, []string{"Datasets[0].Keys: is empty, but a stream delivers at least once"}},
 		"snapshots":              {ingestion.Stream{Datasets: []dataset.Spec{events("a", func(s *dataset.Spec) { s.Load = dataset.Snapshot })}}, []string{"Datasets[0].Load: is not for a stream"}},
 		"too many names":         {ingestion.Stream{Datasets: many, RouteBy: "d"}, []string{"Datasets: are too many for one stream", "got 60; allowed: at most 3500 bytes"}},
 		"nil producer":           {ingestion.Stream{Datasets: one, Producers: []awsiam.IGrantable{nil}}, []string{"Producers[0]: is nil"}},
