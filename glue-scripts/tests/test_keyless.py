@@ -95,7 +95,7 @@ def test_only_rows_of_the_batch_s_objects_are_read(lake: Lake) -> None:
     assert (other["state"], lake.counts(other)) == ("applied", {"read": 1, "inserted": 1})
 
 
-@every_format
+@soak_format
 def test_a_snapshot_is_a_bag_of_rows(lake: Lake) -> None:
     lake.declare(SNAPSHOT)
     first = deliver(lake, 1, "a,1,", "a,1,", "a,1,", "b,2,2026-01-01 00:00:00.5", ",,")
