@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/strata-cdk/strata/constructs/internal/check"
 )
@@ -18,7 +19,14 @@ const (
 	// A member that is missing is NULL, as JSON has it. CSV without a header is as strict with any policy: a record with
 	// another number of fields is malformed.
 	Strict
-	// Evolve adds undeclared columns to the table. Not built yet: Validate refuses it.
+	// Evolve adds them to the table. A column that an object of CSV with a header or of Parquet has, or a JSON record, and no
+	// declaration, becomes a column that may be NULL: of the type that Parquet tells, else a string. Of declared and added
+	// columns int becomes bigint and decimals gain digits before the point as soon as a value needs it. At most 100 columns
+	// are added. What cannot be added (another name than [a-z][a-z0-9_]{0,62}, a type that is not read, unlike types) is
+	// refused as by Strict; a declared column that is missing is NULL. A batch takes one more pass over its rows.
+	//
+	// Nobody has classed such a column, so a dataset with a Personal column is refused. To give one a document, a rule or
+	// another policy than Evolve, declare it with the type that it has in the table.
 	Evolve
 )
 
@@ -35,21 +43,28 @@ func (d *Drift) UnmarshalText(b []byte) error {
 }
 
 func (s Spec) checkDrift(l *check.List) {
-	const built = "Report, Strict"
+	const policies = "Report, Strict, Evolve"
 	switch s.Drift {
 	case Report:
-	case Strict:
-		switch f := s.Format.(type) {
-		case DMSJSON:
-			l.Add("Drift", "is not built for this format", s.Drift, "Report")
-		case DMS:
-			if f.Transactions {
-				l.Add("Drift", "has nothing to judge in transaction files, which name no columns and are always judged by their place", s.Drift, "Report")
-			}
-		}
-	case Evolve:
-		l.Add("Drift", "is not built yet", s.Drift, built)
+		return
+	case Strict, Evolve:
 	default:
-		l.Add("Drift", "is no policy", fmt.Sprint(int(s.Drift)), built)
+		l.Add("Drift", "is no policy", fmt.Sprint(int(s.Drift)), policies)
+		return
+	}
+	switch f := s.Format.(type) {
+	case DMSJSON:
+		l.Add("Drift", "is not built for this format", s.Drift, "Report")
+	case DMS:
+		if f.Transactions {
+			l.Add("Drift", "has nothing to judge in transaction files, which name no columns and are always judged by their place", s.Drift, "Report")
+		}
+	case CSV:
+		if f.NoHeader && s.Drift == Evolve {
+			l.Add("Drift", "finds no names of columns in CSV without a header line", s.Drift, "Report, or a header line")
+		}
+	}
+	if personal := slices.IndexFunc(s.Columns, func(c Column) bool { return c.Class == Personal }); s.Drift == Evolve && personal >= 0 {
+		l.Add("Drift", "would store columns that nobody has classed, beside personal data in "+check.Index("Columns", personal), s.Drift, "Report, Strict")
 	}
 }

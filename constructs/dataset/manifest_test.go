@@ -79,7 +79,7 @@ func everything(tb testing.TB) ([]dataset.Spec, []dataset.Landing, []dataset.Mod
 		Columns: []dataset.Column{{Name: "id", Type: dataset.String}, {Name: "at", Type: dataset.Timestamp}},
 	}
 	weather := dataset.Spec{
-		Domain: "yard", Name: "weather", Load: dataset.Snapshot, Columns: []dataset.Column{{Name: "station", Type: dataset.String}},
+		Domain: "yard", Name: "weather", Load: dataset.Snapshot, Drift: dataset.Evolve, Columns: []dataset.Column{{Name: "station", Type: dataset.String}},
 	}
 	first, second := 1, 2
 	models, err := dataset.Models(os.DirFS("testdata/models"))

@@ -24,9 +24,14 @@ func TestValidDeclarations(t *testing.T) {
 		"changes in JSON":       func() dataset.Spec { s := replicated(); s.Format = dataset.DMSJSON{Table: "public.orders"}; return s }(),
 		"window":                func() dataset.Spec { s := orders(); appended(&s, "o_orderdate", 7*24*time.Hour); return s }(),
 		"strict":                func() dataset.Spec { s := orders(); s.Drift = dataset.Strict; return s }(),
-		"json":                  func() dataset.Spec { s := orders(); s.Format = dataset.JSON{}; return s }(),
-		"delta":                 func() dataset.Spec { s := orders(); s.TableFormat = dataset.Delta; return s }(),
-		"pipe":                  func() dataset.Spec { s := orders(); s.Format = dataset.CSV{NoHeader: true, Delimiter: "|"}; return s }(),
+		"evolve": func() dataset.Spec {
+			s := orders()
+			s.Drift, s.Columns[2].Class = dataset.Evolve, dataset.Internal
+			return s
+		}(),
+		"json":  func() dataset.Spec { s := orders(); s.Format = dataset.JSON{}; return s }(),
+		"delta": func() dataset.Spec { s := orders(); s.TableFormat = dataset.Delta; return s }(),
+		"pipe":  func() dataset.Spec { s := orders(); s.Format = dataset.CSV{NoHeader: true, Delimiter: "|"}; return s }(),
 	} {
 		if err := spec.Validate(); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -86,8 +91,15 @@ func TestSpecIsRejected(t *testing.T) {
 		"hours of a date":  {func(s *dataset.Spec) { appended(s, "o_orderdate", 36*time.Hour) }, []string{"Window.Length: is no length"}},
 		"a long window":    {func(s *dataset.Spec) { appended(s, "o_orderdate", 367*24*time.Hour) }, []string{"Window.Length: is no length"}},
 		"hashed window":    {func(s *dataset.Spec) { appended(s, "o_orderdate", 24*time.Hour); s.Columns[3].Protect = dataset.Hash }, []string{"Window.Column: tells no time once"}},
-		"evolve":           {func(s *dataset.Spec) { s.Drift = dataset.Evolve }, []string{"Drift: is not built yet"}},
-		"unknown drift":    {func(s *dataset.Spec) { s.Drift = 7 }, []string{"Drift: is no policy"}},
+		"evolve without a header": {func(s *dataset.Spec) {
+			s.Drift, s.Format, s.Columns[2].Class = dataset.Evolve, dataset.CSV{NoHeader: true}, dataset.Internal
+		}, []string{"Drift: finds no names of columns"}},
+		"evolve beside personal": {func(s *dataset.Spec) { s.Drift = dataset.Evolve }, []string{"Drift: would store columns that nobody has classed, beside personal data in Columns[2]"}},
+		"evolve messages": {func(s *dataset.Spec) {
+			*s = replicated()
+			s.Format, s.Drift, s.Columns[2].Class = dataset.DMSJSON{Table: "a.b"}, dataset.Evolve, dataset.Internal
+		}, []string{"Drift: is not built for this format"}},
+		"unknown drift": {func(s *dataset.Spec) { s.Drift = 7 }, []string{"Drift: is no policy"}},
 		"strict messages": {func(s *dataset.Spec) {
 			*s = replicated()
 			s.Format, s.Drift = dataset.DMSJSON{Table: "a.b"}, dataset.Strict

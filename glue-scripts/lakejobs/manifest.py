@@ -31,6 +31,8 @@ class Column:
     classification: str
     protect: str
     rules: tuple[ColumnRule, ...]
+    evolved: bool = False
+    """Whether no manifest declares it, and the table has gained it from its input."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,8 @@ class Dataset:
     window: Window | None = None
     """Of an append that looks for keys in a part of the table; None for the whole of it."""
     drift: str | None = None
-    """`strict` where other columns than the declared ones are refused; None where they are reported."""
+    """What becomes of other columns than the declared ones: refused if `strict`, added to the table if `evolve`,
+    reported if None."""
 
     @property
     def stored(self) -> tuple[Column, ...]:
@@ -114,6 +117,16 @@ class Dataset:
     def strict(self) -> bool:
         """Whether other columns than the declared ones are refused."""
         return self.drift == "strict"
+
+    @property
+    def closed(self) -> bool:
+        """Whether a record may have no other members than the columns."""
+        return self.strict or self.evolves
+
+    @property
+    def evolves(self) -> bool:
+        """Whether the table gains the columns of its input."""
+        return self.drift == "evolve"
 
     @property
     def is_cdc(self) -> bool:
@@ -269,7 +282,7 @@ def _dataset(value: Any, path: str) -> Dataset:
         delivery=f.one("delivery", _delivery) if f.has("delivery") else None,
         profile=f.take("profile", bool) if f.has("profile") else False,
         window=f.one("window", _window) if f.has("window") else None,
-        drift=f.choice("drift", ("strict",)) if f.has("drift") else None,
+        drift=f.choice("drift", ("strict", "evolve")) if f.has("drift") else None,
     )
     f.done()
     if (dataset.load == "upsert") != (dataset.sequence is not None):

@@ -60,6 +60,7 @@ def rendered(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
         out = {f.name: rendered(getattr(value, f.name)) for f in dataclasses.fields(value)}
         out = {name: inner for name, inner in out.items() if inner not in (None, False) or name not in OPTIONAL}
+        out.pop("evolved", None)  # of columns that no manifest has
         if "classification" in out:
             out["class"] = out.pop("classification")
         return out

@@ -11,7 +11,7 @@ from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lakejobs.errors import REASON_LIMIT, BatchFailed, is_infrastructure
+from lakejobs.errors import REASON_LIMIT, BatchFailed
 from lakejobs.ledger import Outcome
 from lakejobs.manifest import Dataset
 from lakejobs.refine import keyless, staging, target
@@ -32,8 +32,9 @@ from lakejobs.refine.quality.profile import profile
 from lakejobs.refine.quality.references import judge_references
 from lakejobs.refine.quality.whole_table import judge_table, merged, needs_table
 from lakejobs.refine.quarantine import quarantine_rows, write_quarantine
+from lakejobs.refine.reading import reading, verify
 from lakejobs.refine.rows import read_rows
-from lakejobs.refine.source import Source, damaged, overwritten
+from lakejobs.refine.source import Source
 from lakejobs.refine.span import SPAN, predicate
 from lakejobs.rules import BLOCK
 from lakejobs.session import size_files
@@ -49,22 +50,6 @@ from lakejobs.tables.interface import (
 )
 
 _COMMIT_TRIES = 5
-
-
-class Overwritten(Exception):
-    """Objects at these positions were overwritten while the batch was read in place."""
-
-    def __init__(self, positions: set[int]) -> None:
-        super().__init__(f"objects {sorted(positions)} were overwritten")
-        self.positions = positions
-
-
-class Damaged(Exception):
-    """Objects at these positions cannot be read to their end; why, by position."""
-
-    def __init__(self, faults: dict[int, str]) -> None:
-        super().__init__(f"objects {sorted(faults)} are damaged")
-        self.faults = faults
 
 
 @dataclass(frozen=True)
@@ -123,16 +108,7 @@ class Application:
 
     def conform(self) -> Conformed:
         """Reads the batch, and makes sure that what was read is what was listed."""
-        try:
-            conformed = self._read()
-        except Exception as error:
-            self._verify()
-            faults = {} if is_infrastructure(error) else damaged(self.spark, self.source)
-            if faults:
-                raise Damaged(faults) from error
-            raise
-        self._verify()
-        return conformed
+        return reading(self.spark, self.s3, self.source, self._read)
 
     def _read(self) -> Conformed:
         """Reads, judges and caches the batch."""
@@ -169,9 +145,7 @@ class Application:
         return predicate(self.dataset, spans) if spans else None
 
     def _verify(self) -> None:
-        positions = overwritten(self.s3, self.source)
-        if positions:
-            raise Overwritten(positions)
+        verify(self.s3, self.source)
 
     def attempt(self, conformed: Conformed) -> Outcome:
         """Classifies against main as it is now, and commits. Raises Moved if main changes meanwhile."""

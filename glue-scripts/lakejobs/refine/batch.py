@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -16,13 +16,15 @@ from lakejobs.heartbeat import Heartbeat
 from lakejobs.ledger import BatchRecord, Lease, Ledger, Outcome
 from lakejobs.lists import FrozenList
 from lakejobs.manifest import Dataset, Manifest
-from lakejobs.refine import target
-from lakejobs.refine.apply import Application, Damaged, Overwritten
+from lakejobs.refine import evolve, target
+from lakejobs.refine.apply import Application
 from lakejobs.refine.changes import DELETED
 from lakejobs.refine.delivery import order_of
 from lakejobs.refine.outcome import Tally
 from lakejobs.refine.protect import HashKey, read_hash_key
 from lakejobs.refine.quality.judge import WARNED_PROPERTY, Quality
+from lakejobs.refine.reading import Damaged, Overwritten, reading
+from lakejobs.refine.rows import read_rows
 from lakejobs.refine.source import Source, not_in_place, settle, survey_source, without
 from lakejobs.session import size_shuffles
 from lakejobs.shapes import ShapeError
@@ -86,13 +88,21 @@ class BatchWork:
 
     def run(self) -> Outcome:
         """Takes the batch to its outcome. Raises BatchFailed, LeaseLost, or what the services raise."""
+        if not self.dataset.evolves:
+            return self._apply(self._survey())
+        work = replace(self, dataset=evolve.held(self.dataset, self.shop.store(self.dataset).load()))
+        dataset, source = evolve.gained(work.dataset, work._survey())
+        return replace(work, dataset=dataset)._apply(source)
+
+    def _survey(self) -> Source:
+        return survey_source(self.shop.spark, self.dataset, self.frozen, self.manifest.landing_of)
+
+    def _apply(self, source: Source) -> Outcome:
         spark, dataset = self.shop.spark, self.dataset
         key = self._hash_key()
-        source = survey_source(spark, dataset, self.frozen, self.manifest.landing_of)
         self._check_readable(source)
         self._check_load(source)
-        store = self.shop.store(dataset)
-        table = store.load()
+        table = self.shop.store(dataset).load()
         target.plan_schema(table, dataset, key.version if key else None)
         size_shuffles(spark, source.volume + (table.size if table else 0))
         done = self._recovered(table)
@@ -102,7 +112,8 @@ class BatchWork:
             source = settle(self.shop.clients.s3, source, self.shop.arguments.artifacts_bucket, self.frozen.batch)
             self._check_readable(source)
             try:
-                return self.application(store, source, key).run()
+                work = self._as_wide_as(source)
+                return work.application(self.shop.store(work.dataset), source, key).run()
             except Overwritten as moved:
                 source = not_in_place(source, moved.positions)
             except Damaged as found:
@@ -137,6 +148,17 @@ class BatchWork:
             )
         (item,) = source.readable
         return order_of(self.shop.clients.s3, item.object, item.stamp or "")
+
+    def _as_wide_as(self, source: Source) -> BatchWork:
+        """The work with types that hold the source's values, if the table's may grow. Raises as reading does."""
+        if not self.dataset.evolves:
+            return self
+
+        def wider() -> Dataset:
+            rows = read_rows(self.shop.spark, self.dataset, source.readable)
+            return self.dataset if rows is None else evolve.wider(rows, self.dataset)
+
+        return replace(self, dataset=reading(self.shop.spark, self.shop.clients.s3, source, wider))
 
     def application(self, store: Store, source: Source, key: HashKey | None) -> Application:
         """The batch, read from there, on its way into that table."""

@@ -30,7 +30,7 @@ def conform(rows: DataFrame, dataset: Dataset, key: HashKey | None) -> DataFrame
     flags = {"malformed": MALFORMED}
     if dataset.format.route_by is not None:
         flags[f"route:{dataset.format.route_by}"] = MISROUTED
-    if dataset.strict and dataset.format.kind == "json":
+    if dataset.closed and dataset.format.kind == "json":
         flags["undeclared"] = UNDECLARED
     place = [ROW] if ROW in rows.columns else []
     typed = rows.select(OBJECT, raw_line(dataset).alias(LINE), *place, *flags.values(), *texts, *values)

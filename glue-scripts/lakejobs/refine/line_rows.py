@@ -46,13 +46,13 @@ def json_rows(spark: SparkSession, dataset: Dataset, group: list[Readable]) -> D
     may have no other members."""
     route_by = dataset.format.route_by
     columns = [(c.name, c.type) for c in dataset.columns]
-    read = F.udf(json_text.texts(columns, route_by, dataset.strict), ArrayType(StringType()))
+    read = F.udf(json_text.texts(columns, route_by, dataset.closed), ArrayType(StringType()))
     lines = lines_of(spark, group).withColumn("_fields", read(F.col(LINE)))
     texts = [F.col("_fields").getItem(i).alias(text_column(c.name)) for i, c in enumerate(dataset.columns)]
     if route_by is not None:
         route = F.col("_fields").getItem(len(dataset.columns))
         texts.append((~route.eqNullSafe(F.lit(dataset.id))).alias(MISROUTED))
-    if dataset.strict:
+    if dataset.closed:
         last = len(dataset.columns) + (route_by is not None)
         texts.append(F.coalesce(F.col("_fields").getItem(last).isNotNull(), F.lit(False)).alias(UNDECLARED))
     return lines.select(OBJECT, LINE, F.col("_fields").isNull().alias(MALFORMED), *texts)

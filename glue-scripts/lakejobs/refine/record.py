@@ -35,6 +35,7 @@ class Readable:
     """An object that can be read: `position` in the order of key and version, `uri` of the bytes to read.
 
     `generation` is None unless the dataset is a CDC dataset, `stamp` unless it is a snapshot: the time in its key.
+    `more` are columns that the dataset does not have, with their types, if its table may gain them.
     """
 
     object: Object
@@ -49,6 +50,7 @@ class Readable:
     utf8: bool
     generation: int | None = None
     stamp: str | None = None
+    more: tuple[tuple[str, str], ...] = ()
 
     @property
     def table(self) -> tuple[str, ...]:

@@ -83,6 +83,7 @@ def survey_source(
         "header": dataset.format.header,
         "delimiter": dataset.format.delimiter,
         "columns": [*change_columns(dataset), *((c.name, c.type) for c in dataset.columns)],
+        "evolves": dataset.evolves,
         "needed": (OPERATION, CHANGE_SEQUENCE) if dataset.is_cdc else (),
         "no_bytes": [c.name for c in dataset.stored] if dataset.format.kind == DMS_TRANSACTIONS else (),
     }
@@ -105,8 +106,17 @@ def survey_source(
             unreadable.append(Unreadable(item, differs))
             continue
         undeclared.update(n for n in result["names"] if n not in declared)
-        readable.append(replace(_readable(item, position, result), **place))
+        readable.append(replace(_readable(item, position, result), more=_more(dataset, result, declared), **place))
     return Source(tuple(readable), tuple(unreadable), tuple(sorted(undeclared)[:_UNDECLARED_KEPT]))
+
+
+def _more(dataset: Dataset, result: dict[str, Any], known: set[str]) -> tuple[tuple[str, str], ...]:
+    """Columns of an object that a dataset may gain, with their types: those that Parquet tells, else text."""
+    if not dataset.evolves:
+        return ()
+    if result["more"] is not None:
+        return tuple((name, kind) for name, kind in result["more"])
+    return tuple((name, "string") for name in result["names"] if name not in known)
 
 
 def _drift(dataset: Dataset, result: dict[str, Any], known: set[str]) -> str | None:

@@ -31,15 +31,15 @@ SHIPPED = (dms_messages, json_text, landed, survey_lines, survey_parquet, survey
 
 def survey_object(s3: Any, item: dict[str, Any], form: dict[str, Any]) -> dict[str, Any]:
     """Surveys one object: {"bucket", "key", "version", "size"}. `form` is {"kind", "header", "delimiter", "columns",
-    "needed", "no_bytes"}: columns as (name, declared type), columns without which a Parquet file is unreadable, and
-    columns that it may not hold as bytes.
+    "needed", "no_bytes", "evolves"}: columns as (name, declared type), columns without which a Parquet file is
+    unreadable, columns that it may not hold as bytes, and whether types of undeclared columns are asked for.
 
-    Returns {"current", "records", "header", "repeats", "names", "layout", "utf8", "error"}; with an error the rest says
-    nothing.
+    Returns {"current", "records", "header", "repeats", "names", "layout", "more", "utf8", "error"}; with an error the
+    rest says nothing. `more` are undeclared columns with their types, None where they have none of their own.
     Raises on anything that is not the object's fault.
     """
     result: dict[str, Any] = {"current": False, "records": 0, "header": None, "repeats": 0, "names": [], "layout": []}
-    result |= {"error": None, "utf8": True}
+    result |= {"error": None, "utf8": True, "more": None}
     try:
         result["current"] = is_current(s3, item["bucket"], item["key"], item["version"])
         result |= _reader(form["kind"], item["key"])(s3, item, form)

@@ -13,7 +13,9 @@ from lakejobs.refine.landed import RangedObject, Unreadable
 _CHUNK = 1 << 20
 # What a declared type is read from. Text is judged like text in a CSV file.
 _WHOLE = ("tinyint", "smallint", "int", "bigint")
-_READ_AS = {
+# Begins what is told of a column in place of a type, where it has none that is read.
+UNREAD = "!"
+READ_AS = {
     "string": ("string", "binary", "time_millis", "time_micros"),
     "boolean": ("boolean", "string"),
     "int": (*_WHOLE, "decimal", "string"),
@@ -50,10 +52,24 @@ def survey_parquet(s3: Any, item: dict[str, Any], form: dict[str, Any]) -> dict[
                     f"its column {name} holds bytes, and nobody says how DMS writes them into transaction files:"
                     " declare the column with Protect: Drop, or replicate without PreserveTransactions"
                 )
-            if stored.split("(")[0] not in _READ_AS[declared.split("(")[0]]:
+            if stored.split("(")[0] not in READ_AS[declared.split("(")[0]]:
                 raise Unreadable(f"its column {name} holds {stored}, which cannot be read as {declared}")
             layout.append((name, stored))
-    return {"records": metadata.num_rows, "names": names, "layout": layout}
+    more = _undeclared(schema, physical, {name for name, _ in form["columns"]}) if form.get("evolves") else []
+    return {"records": metadata.num_rows, "names": names, "layout": layout, "more": more}
+
+
+def _undeclared(schema: pyarrow.Schema, physical: dict[str, str], declared: set[str]) -> list[tuple[str, str]]:
+    """The other columns with their types. One that holds nothing but NULL has no type, and is left out."""
+    found = []
+    for field in schema:
+        if field.name in declared or pyarrow.types.is_null(field.type):
+            continue
+        try:
+            found.append((field.name, _spark_type(field.name, field.type, physical.get(field.name))))
+        except Unreadable as fault:
+            found.append((field.name, UNREAD + str(fault)))
+    return found
 
 
 def damage(s3: Any, item: dict[str, Any]) -> str | None:

@@ -17,6 +17,8 @@ DECLARATION_PROPERTY = "strata.declaration"
 KEY_VERSION_PROPERTY = "strata.hash-key-version"
 # The highest generation whose whole load the table holds.
 LOADED_PROPERTY = "strata.loaded-generation"
+# The columns that no declaration has and the table gained from its input, as a JSON list.
+EVOLVED_PROPERTY = "strata.evolved-columns"
 
 
 def table_name(dataset: Dataset) -> str:
@@ -68,7 +70,7 @@ def plan_schema(table: StoredTable | None, dataset: Dataset, key_version: str | 
         if column.name not in found:
             added.append((declared, previous))
         elif found[column.name] != declared.type:
-            if _widens(found[column.name], declared.type):
+            if widens(found[column.name], declared.type):
                 widened.append(declared)
             else:
                 problems.append(
@@ -76,8 +78,11 @@ def plan_schema(table: StoredTable | None, dataset: Dataset, key_version: str | 
                 )
         previous = column.name
     stored = {c.name for c in dataset.stored}
+    evolved = json.loads(table.properties.get(EVOLVED_PROPERTY, "[]"))
     problems += [
-        f"{name} is in the table but no longer declared"
+        f"{name} is in the table but not declared: it was added from input"
+        if name in evolved
+        else f"{name} is in the table but no longer declared"
         for name in found
         if name not in stored and name not in own_columns(dataset)
     ]
@@ -103,7 +108,8 @@ def _declaration(dataset: Dataset) -> str:
 
 def _properties(dataset: Dataset, key_version: str | None) -> dict[str, str]:
     pinned = {KEY_VERSION_PROPERTY: key_version} if dataset.hashed and key_version else {}
-    return {DECLARATION_PROPERTY: _declaration(dataset), **pinned}
+    evolved = {EVOLVED_PROPERTY: json.dumps([c.name for c in dataset.columns if c.evolved])} if dataset.evolves else {}
+    return {DECLARATION_PROPERTY: _declaration(dataset), **pinned, **evolved}
 
 
 def _fixed_problems(table: StoredTable, dataset: Dataset, key_version: str | None) -> list[str]:
@@ -136,7 +142,8 @@ def _refines(before: dict[str, Any] | None, now: dict[str, Any] | None) -> bool:
     return now is not None and before["column"] == now["column"] and before["seconds"] % now["seconds"] == 0
 
 
-def _widens(found: str, declared: str) -> bool:
+def widens(found: str, declared: str) -> bool:
+    """Whether a column of the one type can become one of the other without another value."""
     before, after = decimal_shape(found), decimal_shape(declared)
     if before and after:
         return before[1] == after[1] and before[0] < after[0]

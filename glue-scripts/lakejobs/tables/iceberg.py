@@ -63,14 +63,15 @@ class IcebergStore:
 
     def _changes(self, table: Table, change: Change) -> list[str]:
         name, statements = self.layout.name, []
+        # First, so that a run that dies in between leaves no column of which no property tells where it is from.
+        if change.properties:
+            statements.append(f"ALTER TABLE {name} SET TBLPROPERTIES ({sql_properties(change.properties)})")
         for column, previous in change.added:
             place = f"AFTER `{previous}`" if previous else "FIRST"
             comment = f" COMMENT {quoted(column.doc)}" if column.doc else ""
             statements.append(f"ALTER TABLE {name} ADD COLUMN `{column.name}` {column.type}{comment} {place}")
         for column in change.widened:
             statements.append(f"ALTER TABLE {name} ALTER COLUMN `{column.name}` TYPE {column.type}")
-        if change.properties:
-            statements.append(f"ALTER TABLE {name} SET TBLPROPERTIES ({sql_properties(change.properties)})")
         if "sort-order" not in table.properties:
             statements.append(self._ordering())
         return statements
