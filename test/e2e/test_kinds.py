@@ -1,4 +1,4 @@
-"""Snapshots, and changes that somebody else's DMS task writes, from the landed object to the table."""
+"""Snapshots, changes that somebody else's DMS task writes, and tables that follow their input, from object to table."""
 
 from __future__ import annotations
 
@@ -73,3 +73,16 @@ def test_changes_of_other_tasks_wait_for_nothing(shop: Shop):
             {"read": 3, "inserted": 1, "stale": 2},
         ]
     assert shop.query("failed_batches") == []
+
+
+def test_a_table_without_a_key_follows_its_input(shop: Shop):
+    """Alike records are rows of their own; a column and a wider type appear under the deployed permissions."""
+    shop.put("files/kinds/meters/1.csv", "place,reading\nx,1\nx,1\n")
+    shop.settle()
+    shop.put("files/kinds/meters/2.csv", "place,reading,unit\ny,3000000000,kWh\nz,one,kWh\n")
+    shop.settle()
+    assert counts(shop, "kinds.meters") == [{"read": 2, "inserted": 2}, {"read": 2, "inserted": 1, "quarantined": 1}]
+    rows = shop.lake.rows("shop_kinds_cleaned", "meters")
+    assert sorted((r["place"], r["reading"], r["unit"]) for r in rows) == [
+        ("x", 1, None), ("x", 1, None), ("y", 3_000_000_000, "kWh")
+    ]  # fmt: skip

@@ -31,7 +31,7 @@ func main() {
 			Name:   "shop",
 			Models: models,
 			Sources: lake.Sources{
-				"Files": ingestion.FileDrop{Datasets: append(feeds(mended), items(), orders(mended), stock(), rates(), trips(), stops())},
+				"Files": ingestion.FileDrop{Datasets: append(feeds(mended), items(), orders(mended), stock(), rates(), trips(), stops(), meters())},
 			},
 			Pipeline: processing.Settings{Lease: time.Minute, MaxAttempts: 4},
 		})
@@ -99,6 +99,14 @@ func stops() dataset.Spec {
 	s := trips()
 	s.Name, s.Doc, s.Format = "stops", "One row per stop.", dataset.DMSJSON{Table: "public.stops"}
 	return s
+}
+
+// meters have no key, and columns that nobody knows beforehand.
+func meters() dataset.Spec {
+	return dataset.Spec{
+		Domain: "kinds", Name: "meters", Doc: "One row per reading.", Drift: dataset.Evolve,
+		Columns: []dataset.Column{{Name: "place", Type: dataset.String}, {Name: "reading", Type: dataset.Int}},
+	}
 }
 
 // feeds are ten datasets of CSV files; until mended, one of them is declared as Parquet.
