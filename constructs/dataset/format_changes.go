@@ -25,7 +25,9 @@ type DMSCSV struct {
 
 // DMSJSON is JSON Lines of the messages that a DMS task writes to Kinesis or Kafka (message format JSON_UNFORMATTED), as
 // Firehose and other consumers deliver them: {"data": …, "metadata": …}, with the key before an update in "before-image"
-// (BeforeImageSettings with that FieldName). For CDC datasets that come by a FileDrop or a Stream.
+// (BeforeImageSettings with that FieldName). For CDC datasets that come by a FileDrop or a Stream. Each is on a line of its own: a
+// Firehose of yours that reads the Kinesis stream and writes into a FileDrop's folder joins messages, which are then malformed,
+// unless its processor AppendDelimiterToRecord separates them.
 //
 // Changes are ordered by the member AR_H_CHANGE_SEQ of data, which a transformation of the task adds
 // ($AR_H_CHANGE_SEQ); a change without it is quarantined. What metadata tells gives no order: transaction ids are not in the
