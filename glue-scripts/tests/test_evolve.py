@@ -6,6 +6,7 @@ import decimal
 import io
 import itertools
 import json
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -180,9 +181,12 @@ def test_values_before_a_change_are_no_columns() -> None:
     item = Object("b", "k", "v", 1, "e", "t")
     more = (("BI_name", "string"), ("zip", "string"), ("weight", "float"))
     read = Readable(item, 0, "s3://b/k", True, 1, None, 0, (), (), True, more=more)
-    dataset, source = gained(parts, Source((read,), (), ()))
+    told = Source((read,), (), ())
+    dataset, source = gained(parts, told)
     assert [(c.name, c.type) for c in dataset.columns[3:]] == [("weight", "double"), ("zip", "string")]
     assert source.readable[0].layout == (("zip", "string"), ("weight", "float"))
+    of_json, source = gained(replace(parts, format=replace(parts.format, kind="json"), load="append"), told)
+    assert (of_json.columns, source) == (dataset.columns, told), "records are not laid out, and are judged one by one"
 
 
 def test_a_run_that_dies_between_two_steps_of_the_table_harms_nothing(

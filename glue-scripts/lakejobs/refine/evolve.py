@@ -15,7 +15,7 @@ from pyspark.sql import Column as Expression
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakejobs.manifest import Column, Dataset
+from lakejobs.manifest import DMS_PARQUET, Column, Dataset
 from lakejobs.refine.grammar import decimal_shape, parse
 from lakejobs.refine.record import before, change_columns, text_column
 from lakejobs.refine.source import Source, without
@@ -29,6 +29,8 @@ _KEPT_AS = {
     "binary": "string", "time_millis": "string", "time_micros": "string", "tinyint": "int", "smallint": "int",
     "float": "double", "timestamp_ntz": "timestamp",
 }  # fmt: skip
+# Formats whose objects are laid out in typed columns.
+_COLUMNAR = ("parquet", DMS_PARQUET)
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 # Names that input makes up without end would make columns without end.
 _COLUMNS = 100
@@ -45,8 +47,8 @@ def held(dataset: Dataset, table: StoredTable | None) -> Dataset:
         for c in dataset.columns
     ]
     declared = {c.name for c in dataset.columns}
-    gained = sorted(set(json.loads(table.properties.get(EVOLVED_PROPERTY, "[]"))) - declared)
-    return _with(replace(dataset, columns=tuple(columns)), {name: found[name] for name in gained if name in found})
+    names = set(json.loads(table.properties.get(EVOLVED_PROPERTY, "[]"))) - declared
+    return _with(replace(dataset, columns=tuple(columns)), {name: found[name] for name in names if name in found})
 
 
 def gained(dataset: Dataset, source: Source) -> tuple[Dataset, Source]:
@@ -66,8 +68,10 @@ def gained(dataset: Dataset, source: Source) -> tuple[Dataset, Source]:
             faults[item.position] = f"has columns that cannot be added to the table: {'; '.join(problems[:20])}"
         else:
             types |= more
-    readable = tuple(replace(r, layout=(*r.layout, *_layout(r.more, types))) for r in source.readable)
-    return _with(dataset, types), without(replace(source, readable=readable), faults)
+    if dataset.format.kind in _COLUMNAR:
+        readable = tuple(replace(r, layout=(*r.layout, *_layout(r.more, types))) for r in source.readable)
+        source = replace(source, readable=readable)
+    return _with(dataset, types), without(source, faults)
 
 
 def wider(rows: DataFrame, dataset: Dataset) -> Dataset:
