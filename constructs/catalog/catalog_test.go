@@ -117,6 +117,12 @@ func TestOperations(t *testing.T) {
 	ops := catalog.NewOperations(stack, "Operations", &catalog.OperationsProps{Name: "commerce_operations", Artifacts: zone(stack)})
 	ops.GrantRead(role(stack, "Read"))
 	template := cdktest.Synth(t, stack)
+	kept := cdktest.JSON(template.Named(t, "AWS::Glue::Table", "OperationsMaintenanceResults").Body)
+	for _, want := range []string{`"Name": "maintenance_results"`, `"Location": "s3://lake/maintenance/results/"`, `"Name": "orphans_removed"`} {
+		if !strings.Contains(kept, want) {
+			t.Errorf("want %s in %s", want, kept)
+		}
+	}
 	results := cdktest.JSON(template.Named(t, "AWS::Glue::Table", "OperationsQualityResults").Body)
 	for _, want := range []string{`"Name": "quality_results"`, `"Location": "s3://lake/quality/results/"`, `"Name": "observed"`, `"Type": "double"`} {
 		if !strings.Contains(results, want) {

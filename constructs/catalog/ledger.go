@@ -39,6 +39,8 @@ const (
 	Split LedgerRole = "split"
 	// Job brings the batches of a run to their outcome and renews its leases, or publishes models.
 	Job LedgerRole = "job"
+	// Maintain takes the leases of datasets whose tables it keeps, and looks whether a batch has its outcome.
+	Maintain LedgerRole = "maintain"
 	// History looks up earlier batches of a dataset.
 	History LedgerRole = "history"
 	// Reader only looks.
@@ -151,6 +153,7 @@ var ledgerAccesses = map[LedgerRole]ledgerAccess{
 	// The records it creates and those it changes are different ones, and it deletes the list of a load's earlier try.
 	Replication: {table: changing("dynamodb:GetItem", "dynamodb:Query")},
 	Job:         {table: changing("dynamodb:GetItem")},
+	Maintain:    {table: []string{"dynamodb:GetItem", "dynamodb:UpdateItem"}},
 	History:     {index: []string{"dynamodb:Query"}},
 	Reader:      {table: []string{"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}, index: []string{"dynamodb:Query"}},
 }
@@ -165,7 +168,7 @@ var (
 func (l *Ledger) Grant(grantee awsiam.IGrantable, role LedgerRole) awsiam.Grant {
 	access, ok := ledgerAccesses[role]
 	if !ok {
-		panic(fmt.Sprintf("catalog: %q plays no part with the ledger; allowed: notice, dispatch, record, reconcile, redeliver, replication, split, job, history, reader", role))
+		panic(fmt.Sprintf("catalog: %q plays no part with the ledger; allowed: notice, dispatch, record, reconcile, redeliver, replication, split, job, maintain, history, reader", role))
 	}
 	grant := func(actions []string, arn string) awsiam.Grant {
 		return awsiam.Grant_AddToPrincipal(&awsiam.GrantOnPrincipalOptions{

@@ -71,9 +71,9 @@ func (o *Operations) Zone() storage.ZoneRef { return o.database.Zone() }
 // Prefix is the folder of the ledger's mirror.
 func (o *Operations) Prefix() string { return o.database.Prefix() }
 
-// GrantRead lets grantee query the batches and the results of quality rules.
+// GrantRead lets grantee query the batches, the results of quality rules and those of maintenance.
 func (o *Operations) GrantRead(grantee awsiam.IGrantable) awsiam.Grant {
-	return o.database.GrantRead(grantee).Combine(o.Zone().GrantRead(grantee, storage.Quality))
+	return o.database.GrantRead(grantee).Combine(o.Zone().GrantRead(grantee, storage.Quality, storage.MaintenanceResults))
 }
 
 // GrantReadWrite lets grantee create and change tables of the database and write its records.

@@ -20,6 +20,8 @@ const (
 	QualityResultsTable = "quality_results"
 	// QualityProfilesTable is the name of the table of column statistics: one row for each batch and column.
 	QualityProfilesTable = "quality_profiles"
+	// MaintenanceResultsTable is the name of the table of what maintenance did: one row for each run of it and table.
+	MaintenanceResultsTable = "maintenance_results"
 )
 
 // column is a column of a table over JSON.
@@ -43,15 +45,15 @@ var batchColumns = []column{
 	{"absent", "bigint"}, {"rules_failed", "bigint"}, {"rules_warned", "bigint"},
 }
 
-// qualityTables are the columns of what the refine job writes; its tests hold it to the same file.
+// jobTables are the columns of what the jobs write; their tests hold them to the same file.
 //
-//go:embed quality_tables.json
-var qualityTables []byte
+//go:embed job_tables.json
+var jobTables []byte
 
-func qualityColumns(table string) []column {
+func jobColumns(table string) []column {
 	var all map[string][]column
-	if err := json.Unmarshal(qualityTables, &all); err != nil {
-		panic(fmt.Errorf("quality_tables.json: %w", err))
+	if err := json.Unmarshal(jobTables, &all); err != nil {
+		panic(fmt.Errorf("job_tables.json: %w", err))
 	}
 	return all[table]
 }
@@ -64,9 +66,11 @@ func (o *Operations) newTables(props *OperationsProps) {
 	}{
 		{"Batches", BatchesTable, "One row per batch, as the ledger last had it.", storage.LedgerMirror, batchColumns},
 		{"QualityResults", QualityResultsTable, "One row per batch and quality rule: what was expected, what was seen, and what became of it.",
-			storage.QualityResults, qualityColumns(QualityResultsTable)},
+			storage.QualityResults, jobColumns(QualityResultsTable)},
 		{"QualityProfiles", QualityProfilesTable, "One row per batch and column of a dataset with Profile: how its values are distributed.",
-			storage.QualityProfiles, qualityColumns(QualityProfilesTable)},
+			storage.QualityProfiles, jobColumns(QualityProfilesTable)},
+		{"MaintenanceResults", MaintenanceResultsTable, "One row per run of maintenance and table: files before and after, and what was removed.",
+			storage.MaintenanceResults, jobColumns(MaintenanceResultsTable)},
 	} {
 		columns := make([]any, len(t.columns))
 		for i, c := range t.columns {

@@ -35,7 +35,8 @@ func (p *WorkgroupProps) queries() ([]query, error) {
 	var all []query
 	from := map[string]string{}
 	if p.Operations != nil {
-		all = append(all, failedBatches(p.Operations.Name()), failedRules(p.Operations.Name()))
+		all = append(all, failedBatches(p.Operations.Name()), failedRules(p.Operations.Name()),
+			unmaintained(p.Operations.Name()))
 		for _, q := range all {
 			from[q.name] = "the built-in query"
 		}
@@ -142,6 +143,21 @@ func failedRules(database string) query {
 			`FROM "` + database + `"."` + catalog.QualityResultsTable + `"`,
 			"WHERE NOT passed",
 			"ORDER BY frozen_at DESC, dataset, rule",
+		}, "\n"),
+	}
+}
+
+// unmaintained asks which tables maintenance could not keep, and why.
+func unmaintained(database string) query {
+	return query{
+		name:     "unmaintained",
+		doc:      "Tables that maintenance could not keep, or postponed since others held their lease; newest first.",
+		database: database,
+		sql: strings.Join([]string{
+			"SELECT owner, database_name, table_name, state, detail, started_at, seconds",
+			`FROM "` + database + `"."` + catalog.MaintenanceResultsTable + `"`,
+			"WHERE state <> 'done'",
+			"ORDER BY started_at DESC, owner",
 		}, "\n"),
 	}
 }

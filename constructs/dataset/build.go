@@ -52,6 +52,7 @@ func (s Spec) entry(lake string) Entry {
 	e := Entry{
 		ID: s.ID(), Domain: s.Domain, Name: s.Name, Owner: s.Owner, Doc: s.Doc,
 		Load: s.Load, Keys: append([]string{}, s.Keys...), Rules: Rules{}, Profile: s.Profile, TableFormat: s.TableFormat,
+		Maintenance:     s.Maintenance.render(),
 		CleanedDatabase: CleanedDatabase(lake, s.Domain), QuarantineDatabase: QuarantineDatabase(lake, s.Domain),
 	}
 	for _, r := range s.Rules {

@@ -41,6 +41,8 @@ type Entry struct {
 	Window *WindowEntry `json:"window,omitempty"`
 	// Drift is what becomes of other columns than the declared ones; nil, and absent, for Report.
 	Drift *Drift `json:"drift,omitempty"`
+	// Maintenance is how the dataset's tables are kept; nil, and absent, where nothing but the defaults is declared.
+	Maintenance *Upkeep `json:"maintenance,omitempty"`
 }
 
 // Landing says which dataset the objects under a prefix of the raw bucket belong to.

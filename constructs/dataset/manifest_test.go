@@ -62,7 +62,7 @@ func everything(tb testing.TB) ([]dataset.Spec, []dataset.Landing, []dataset.Mod
 		Columns: []dataset.Column{{Name: "id", Type: dataset.String}},
 	}
 	rates := dataset.Spec{
-		Domain: "lab", Name: "rates", Profile: true, Load: dataset.Snapshot, Keys: []string{"id"}, Deliveries: dataset.Deliveries{Stamp: time.DateOnly},
+		Domain: "lab", Name: "rates", Profile: true, Load: dataset.Snapshot, Keys: []string{"id"}, Maintenance: dataset.Maintenance{Snapshots: 48 * time.Hour}, Deliveries: dataset.Deliveries{Stamp: time.DateOnly},
 		Columns: []dataset.Column{{Name: "id", Type: dataset.String}, {Name: "rate", Type: dataset.Decimal(9, 4)}},
 		Gate:    dataset.Gate{MaxDeletedShare: dataset.Share(0.2)},
 	}
@@ -156,7 +156,7 @@ func TestSchemaNamesTheMembersOfTheGoldenManifest(t *testing.T) {
 	kind, _ := m.Dataset("lab.kinds")
 	column := kind.Columns[0]
 	// Members that a manifest of an older library does not have either.
-	optional := map[string]int{"dataset": 4, "gate": 1, "format": 1}
+	optional := map[string]int{"dataset": 5, "gate": 1, "format": 1}
 	objects := map[string]any{
 		"dataset": *kind, "format": kind.Format, "column": column, "gate": kind.Gate, "landing": m.Landing[0], "model": m.Models[0],
 	}
@@ -170,8 +170,8 @@ func TestSchemaNamesTheMembersOfTheGoldenManifest(t *testing.T) {
 		}
 	}
 	snapshot, _ := m.Dataset("lab.rates")
-	said := map[string]int{"dataset": 2, "gate": 1}
-	for name, object := range map[string]any{"dataset": *snapshot, "gate": snapshot.Gate, "delivery": snapshot.Delivery} {
+	said := map[string]int{"dataset": 3, "gate": 1}
+	for name, object := range map[string]any{"dataset": *snapshot, "gate": snapshot.Gate, "delivery": snapshot.Delivery, "maintenance": snapshot.Maintenance} {
 		got, def := members(t, object), schema.Defs[name]
 		for _, member := range got {
 			if _, ok := def.Properties[member]; !ok {

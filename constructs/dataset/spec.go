@@ -60,6 +60,9 @@ type Spec struct {
 	// quality_profiles in the operations database. Each batch takes one more pass over its rows.
 	// Default: false, none are kept.
 	Profile bool
+	// Maintenance says how long replaced states of the tables are kept and to which size their files are compacted.
+	// Default: 7 days, and 128 MiB.
+	Maintenance Maintenance
 	// Freshness is how soon a landed record should be in the table: whole seconds, at least one minute. The time the lake
 	// gathers arrivals before it starts a run follows the tightest promise among its datasets.
 	// Default: zero, no promise.

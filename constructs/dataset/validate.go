@@ -63,6 +63,7 @@ func (s Spec) Validate() error {
 	s.checkDeliveries(&l)
 	s.checkTableFormat(&l)
 	s.Gate.check(&l)
+	s.Maintenance.check(&l)
 	if f := s.Freshness; f != 0 && (f < minFreshness || f%time.Second != 0) {
 		l.Add("Freshness", "is not a duration the lake can watch", f, "zero (no promise), or whole seconds from one minute on")
 	}

@@ -108,6 +108,10 @@ func TestSpecIsRejected(t *testing.T) {
 			*s = replicated()
 			s.Format, s.Drift = dataset.DMS{Transactions: true}, dataset.Strict
 		}, []string{"Drift: has nothing to judge"}},
+		"maintenance": {func(s *dataset.Spec) {
+			s.Maintenance = dataset.Maintenance{Snapshots: time.Hour, Unreferenced: 90 * time.Minute, FileBytes: 1, SmallFiles: 1}
+		}, []string{"Maintenance.FileBytes: is out of range", "Maintenance.SmallFiles: is out of range",
+			"Maintenance.Snapshots: is out of range", "Maintenance.Unreferenced: is out of range"}},
 		"changes":       {func(s *dataset.Spec) { s.Format = dataset.DMS{} }, []string{"Format: holds changes of a database"}},
 		"files":         {func(s *dataset.Spec) { s.Load = dataset.Files }, []string{"Load: is not built yet"}},
 		"hudi":          {func(s *dataset.Spec) { s.TableFormat = dataset.Hudi }, []string{"TableFormat: is not built yet"}},

@@ -80,6 +80,8 @@ func TestRejections(t *testing.T) {
 		"builtin": {with(func(p *lake.Props) { p.Queries = files("failed_batches.sql", `SELECT 1`) }), []string{`Queries["failed_batches.sql"]`, "taken"}},
 		"settings": {with(func(p *lake.Props) { p.Pipeline.Lease = time.Second; p.Pipeline.Workers = 1 }),
 			[]string{"Pipeline.Lease: is out of range; got 1s", "Pipeline.Workers: is out of range; got 1"}},
+		"ages": {with(func(p *lake.Props) { p.Pipeline.JobTimeout = 7 * 24 * time.Hour }),
+			[]string{"Pipeline.JobTimeout: is too long: a job could still need what maintenance of", "allowed: at most 144h0m0s, or a longer Maintenance.Unreferenced of the dataset"}},
 		"reconcile":  {with(func(p *lake.Props) { p.ReconcileEvery = time.Minute }), []string{"ReconcileEvery: is out of range; got 1m0s"}},
 		"retention":  {with(func(p *lake.Props) { p.RawRetention = time.Hour }), []string{"RawRetention: is no number of whole days; got 1h0m0s"}},
 		"logs":       {with(func(p *lake.Props) { p.LogRetention = 2 * 24 * time.Hour }), []string{"LogRetention: is no retention of CloudWatch Logs"}},
@@ -131,6 +133,7 @@ func TestEveryPropCounts(t *testing.T) {
 		"Models":     func(p *lake.Props) { p.Models = files("sales/totals.sql", totals) },
 		"Queries":    func(p *lake.Props) { p.Queries = files("open.sql", `SELECT * FROM {{ ref("sales.orders") }}`) },
 		"Lease":      func(p *lake.Props) { p.Pipeline.Lease = time.Minute },
+		"Maintain":   func(p *lake.Props) { p.Pipeline.MaintainEvery = 6 * time.Hour },
 		"Attempts":   func(p *lake.Props) { p.Pipeline.MaxAttempts = 5 },
 		"Objects":    func(p *lake.Props) { p.Pipeline.MaxBatchObjects = 10 },
 		"Bytes":      func(p *lake.Props) { p.Pipeline.MaxBatchBytes = 1 << 30 },
@@ -181,12 +184,12 @@ func TestEveryPropCounts(t *testing.T) {
 // TestModels holds that a lake without models has no publish job, no publish step and no curated database.
 func TestModels(t *testing.T) {
 	without, withModels := synth(t, minimal()), synth(t, with(func(p *lake.Props) { p.Models = files("sales/totals.sql", totals) }))
-	for want, tpl := range map[int]cdktest.Template{1: without, 2: withModels} {
+	for want, tpl := range map[int]cdktest.Template{2: without, 3: withModels} {
 		if got := len(tpl.Resources("AWS::Glue::Job")); got != want {
 			t.Errorf("want %d jobs, got %d", want, got)
 		}
-		machine := tpl.One(t, "AWS::StepFunctions::StateMachine").Properties()["DefinitionString"].(string)
-		if strings.Contains(machine, "Publish") != (want == 2) {
+		machine := tpl.Named(t, "AWS::StepFunctions::StateMachine", "LakePipelineRun").Properties()["DefinitionString"].(string)
+		if strings.Contains(machine, "Publish") != (want == 3) {
 			t.Errorf("%d jobs, but the definition is %s", want, machine)
 		}
 	}

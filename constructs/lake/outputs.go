@@ -18,6 +18,9 @@ func (l *Lake) newOutputs() {
 	output("LedgerTable", "DynamoDB table that records what the lake did", l.ledger.TableName())
 	output("AlarmTopicArn", "Topic that is told of alarms and failures", *l.alarms.Topic().TopicArn())
 	output("StateMachineArn", "State machine of the pipeline's runs", l.pipeline.StateMachineArn())
+	output("MaintenanceMachineArn", "State machine of the tables' maintenance", l.pipeline.MaintenanceArn())
+	output("MaintainCommand", "Maintains every table now and compacts what it can; one dataset: \"dataset\": \"<id>\"",
+		`aws stepfunctions start-execution --state-machine-arn `+l.pipeline.MaintenanceArn()+` --input '{"force":true}'`)
 	output("DispatchFunction", "Function that claims batches and starts runs", l.pipeline.DispatchName())
 	output("ReconcileFunction", "Function that compares the raw bucket with the inboxes", l.arrivals.ReconcileName())
 	output("ReplayCommand", "Replays every failed batch; other selections: batch, dataset, from, to",

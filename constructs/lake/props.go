@@ -40,7 +40,7 @@ type Props struct {
 	// Pipeline tunes how batches are claimed, run and retried.
 	// Default: the default of each setting.
 	Pipeline processing.Settings
-	// ConfigureJob changes the properties of each of the pipeline's jobs, named "refine" and "publish", as in
+	// ConfigureJob changes the properties of each of the pipeline's jobs, named "refine", "publish" and "maintain", as in
 	// processing.SparkJobProps.
 	// Default: nothing is changed.
 	ConfigureJob func(name string, props *awsglue.CfnJobProps)

@@ -42,6 +42,7 @@ func (p *Props) manifest() (*dataset.Manifest, error) {
 	}
 	p.checkQueries(&l, manifest)
 	p.checkSettings(&l)
+	l.Under("Pipeline", p.Pipeline.CheckAges(manifest.Datasets))
 	if err := l.Err(); err != nil {
 		return nil, err
 	}

@@ -45,6 +45,19 @@ func TestDefinition(t *testing.T) {
 	}
 }
 
+// TestMaintenance holds what the state machine of maintenance hands on, and that it ends.
+func TestMaintenance(t *testing.T) {
+	text, err := maintenance(3 * time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"TimeoutSeconds":10800`, `"--request.$":"States.JsonToString($$.Execution.Input)"`, `"JitterStrategy":"FULL"`, `"End":true`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("want %s in %s", want, text)
+		}
+	}
+}
+
 // TestDefinitionIsWhole walks the states: every target exists, every state is reached, every task has a way to fail.
 func TestDefinitionIsWhole(t *testing.T) {
 	for _, publish := range []bool{true, false} {

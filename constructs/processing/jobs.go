@@ -13,7 +13,8 @@ import (
 	"github.com/strata-cdk/strata/constructs/storage"
 )
 
-// The arguments of the jobs, as the frozen dataclasses of the scripts name them. run_uri comes with each run.
+// The arguments of the jobs, as the frozen dataclasses of the scripts name them. run_uri, manifest_uri and
+// request come with each run.
 const (
 	argLake             = "lake"
 	argLedgerTable      = "ledger_table"
@@ -23,6 +24,8 @@ const (
 	argCuratedBucket    = "curated_bucket"
 	argHashSecret       = "hash_secret"
 	argLeaseSeconds     = "lease_seconds"
+	argWakeQueueURL     = "wake_queue_url"
+	argWindowSeconds    = "window_seconds"
 )
 
 func (p *Pipeline) newJobs() {
@@ -37,6 +40,7 @@ func (p *Pipeline) newJobs() {
 		refine[argHashSecret] = c.HashSecret.Arn()
 	}
 	p.refine = p.newJob("Refine", "refine", library, refine)
+	p.grantRun(p.refine)
 	// Listed versions that are no longer current are copied to the batch's folder.
 	c.Raw.GrantReadVersions(p.refine.Role())
 	c.Artifacts.GrantPut(p.refine.Role(), storage.Batches, storage.Quality)
@@ -46,12 +50,14 @@ func (p *Pipeline) newJobs() {
 	if c.HashSecret != nil {
 		c.HashSecret.GrantRead(p.refine.Role())
 	}
+	p.newMaintain(library)
 	if !c.publishes() {
 		return
 	}
 	p.publish = p.newJob("Publish", "publish", library, map[string]string{
 		argCuratedBucket: c.Curated[0].Zone().BucketName(),
 	})
+	p.grantRun(p.publish)
 	catalog.GrantRead(p.publish.Role(), c.Cleaned...)
 	p.grantFind(p.publish)
 	catalog.GrantReadWrite(p.publish.Role(), c.Curated...)
@@ -65,8 +71,13 @@ func (p *Pipeline) grantFind(job *SparkJob) {
 	}
 }
 
-// newJob makes a job with what both need: the arguments that say where the lake is, and the right to read lists and
-// manifests and to keep the ledger.
+// grantRun lets a job read the lists of runs and keep the ledger of their batches.
+func (p *Pipeline) grantRun(job *SparkJob) {
+	p.props.Artifacts.GrantRead(job.Role(), storage.Batches, storage.Manifests, storage.Runs)
+	p.props.Ledger.Grant(job.Role(), catalog.Job)
+}
+
+// newJob makes a job with the arguments that say where the lake is.
 func (p *Pipeline) newJob(id, script string, library awss3assets.Asset, further map[string]string) *SparkJob {
 	c := &p.props
 	arguments := map[string]string{
@@ -74,7 +85,7 @@ func (p *Pipeline) newJob(id, script string, library awss3assets.Asset, further 
 		argArtifactsBucket: c.Artifacts.BucketName(), argLeaseSeconds: seconds(c.Lease),
 	}
 	maps.Copy(arguments, further)
-	job := NewSparkJob(p, id, &SparkJobProps{
+	return NewSparkJob(p, id, &SparkJobProps{
 		Script: asset.JobScript(p, id+"Script", script), Libraries: []awss3assets.Asset{library}, Arguments: arguments,
 		TableFormats: c.Manifest.TableFormats(),
 		Key:          c.Key, Workers: c.Workers, MaxConcurrentRuns: c.MaxConcurrentRuns, Timeout: c.JobTimeout,
@@ -85,7 +96,4 @@ func (p *Pipeline) newJob(id, script string, library awss3assets.Asset, further 
 			}
 		},
 	})
-	c.Artifacts.GrantRead(job.Role(), storage.Batches, storage.Manifests, storage.Runs)
-	c.Ledger.Grant(job.Role(), catalog.Job)
-	return job
 }

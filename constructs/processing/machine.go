@@ -18,15 +18,14 @@ import (
 // queueing is added to the jobs' timeouts for starts that wait and for the recording steps.
 const queueing = time.Hour
 
-// machine is the state machine of a run.
+// machine is a state machine with the role it acts under.
 type machine struct {
 	arn      string
 	resource awsstepfunctions.CfnStateMachine
+	role     awsiam.Role
 }
 
 func (p *Pipeline) newMachine() *machine {
-	logs := p.logGroup("RunLog")
-	role := p.machineRole()
 	timeout := p.props.JobTimeout + queueing
 	substitutions := map[string]any{
 		// Whole ARNs, since linters know a placeholder only where it is the whole value.
@@ -41,7 +40,28 @@ func (p *Pipeline) newMachine() *machine {
 	}
 	text, err := definition(p.publish != nil, timeout)
 	check.Must(*p.Node().Path(), err)
-	resource := awsstepfunctions.NewCfnStateMachine(p, jsii.String("Run"), &awsstepfunctions.CfnStateMachineProps{
+	m := p.newStateMachine("Run", text, substitutions, "Runs the pipeline's state machine")
+	invoke(p.record, m.role)
+	p.refine.GrantStart(m.role)
+	if p.publish != nil {
+		p.publish.GrantStart(m.role)
+	}
+	handler.OnEvent(p, "Ended", p.record, map[string]any{
+		"source":      []string{"aws.states"},
+		"detail-type": []string{contract.ExecutionStatusChange},
+		"detail": map[string]any{
+			"stateMachineArn": []string{m.arn},
+			"status":          []string{"FAILED", "ABORTED", "TIMED_OUT"},
+		},
+	}, p.undelivered)
+	return m
+}
+
+// newStateMachine makes a state machine with a log, and a role that may do nothing but write there.
+func (p *Pipeline) newStateMachine(id, text string, substitutions map[string]any, what string) *machine {
+	logs := p.logGroup(id + "Log")
+	role := p.machineRole(id+"Role", what)
+	resource := awsstepfunctions.NewCfnStateMachine(p, jsii.String(id), &awsstepfunctions.CfnStateMachineProps{
 		RoleArn:                 role.RoleArn(),
 		StateMachineType:        jsii.String("STANDARD"),
 		DefinitionString:        jsii.String(text),
@@ -58,16 +78,7 @@ func (p *Pipeline) newMachine() *machine {
 	})
 	// Step Functions checks that the role may write to the log when the state machine is made.
 	resource.Node().AddDependency(role.Node().FindChild(jsii.String("DefaultPolicy")))
-	m := &machine{arn: *resource.Ref(), resource: resource}
-	handler.OnEvent(p, "Ended", p.record, map[string]any{
-		"source":      []string{"aws.states"},
-		"detail-type": []string{contract.ExecutionStatusChange},
-		"detail": map[string]any{
-			"stateMachineArn": []string{m.arn},
-			"status":          []string{"FAILED", "ABORTED", "TIMED_OUT"},
-		},
-	}, p.undelivered)
-	return m
+	return &machine{arn: *resource.Ref(), resource: resource, role: role}
 }
 
 // integration is the ARN by which a task names an integrated service.
@@ -75,16 +86,11 @@ func (p *Pipeline) integration(call string) *string {
 	return jsii.String("arn:" + *awscdk.Stack_Of(p).Partition() + ":states:::" + call)
 }
 
-func (p *Pipeline) machineRole() awsiam.Role {
-	role := awsiam.NewRole(p, jsii.String("RunRole"), &awsiam.RoleProps{
+func (p *Pipeline) machineRole(id, what string) awsiam.Role {
+	role := awsiam.NewRole(p, jsii.String(id), &awsiam.RoleProps{
 		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("states.amazonaws.com"), nil),
-		Description: jsii.String("Runs the pipeline's state machine"),
+		Description: jsii.String(what),
 	})
-	invoke(p.record, role)
-	p.refine.GrantStart(role)
-	if p.publish != nil {
-		p.publish.GrantStart(role)
-	}
 	role.AddToPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
 		Actions: jsii.Strings(
 			"logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies",

@@ -39,8 +39,8 @@ type PipelineProps struct {
 	Curated []catalog.DatabaseRef
 	// Ledger records what the pipeline does. Required.
 	Ledger catalog.LedgerRef
-	// Alarms is told of failed runs and batches, and has an alarm on the failures of dispatch, 0.10 USD a month (list
-	// price). Required.
+	// Alarms is told of failed runs and batches, and has two alarms, on the failures of dispatch and of maintenance, 0.10
+	// USD a month each (list price). Required.
 	Alarms AlarmTopic
 	// HashSecret is the key of hashed columns. Required when the manifest hashes a column.
 	// Default: none.
@@ -55,7 +55,7 @@ type PipelineProps struct {
 	// is set as well.
 	// Default: false, they are retained.
 	AllowDeletion bool
-	// ConfigureJob changes the properties of each of the two jobs, named "refine" and "publish", as in SparkJobProps.
+	// ConfigureJob changes the properties of each job, named "refine", "publish" and "maintain", as in SparkJobProps.
 	// Default: nothing is changed.
 	ConfigureJob func(name string, props *awsglue.CfnJobProps)
 }
@@ -84,6 +84,7 @@ func (p *PipelineProps) Validate() error {
 	oneZone(&l, "Curated", p.Curated)
 	if p.Manifest != nil {
 		required("Curated", len(p.Curated) == 0 && p.publishes(), "the curated database of each domain with a model")
+		l.Under("", p.CheckAges(p.Manifest.Manifest().Datasets))
 		required("HashSecret", p.HashSecret == nil && p.Manifest.Hashes(), "security.NewHashSecret(…), because a column is hashed")
 	}
 	security.CheckLogRetention(&l, "LogRetention", p.LogRetention)

@@ -36,9 +36,9 @@ func TestSettingsValidate(t *testing.T) {
 	}
 	edges := []Settings{
 		{Lease: 10 * time.Second, MaxAttempts: 1, MaxBatchObjects: 1, MaxBatchBytes: 1 << 20, Workers: 2, MaxConcurrentRuns: 1,
-			JobTimeout: 5 * time.Minute, SweepEvery: time.Minute},
+			JobTimeout: 5 * time.Minute, SweepEvery: time.Minute, MaintainEvery: time.Hour},
 		{Lease: 12 * time.Hour, MaxAttempts: 20, MaxBatchObjects: 10_000, MaxBatchBytes: 1 << 40, Workers: 299,
-			MaxConcurrentRuns: 1000, JobTimeout: 7 * 24 * time.Hour, SweepEvery: 24 * time.Hour},
+			MaxConcurrentRuns: 1000, JobTimeout: 7 * 24 * time.Hour, SweepEvery: 24 * time.Hour, MaintainEvery: 7 * 24 * time.Hour},
 	}
 	for _, s := range edges {
 		if err := s.Validate(); err != nil {
@@ -46,13 +46,13 @@ func TestSettingsValidate(t *testing.T) {
 		}
 	}
 	bad := Settings{Lease: 9 * time.Second, MaxAttempts: 21, MaxBatchObjects: -1, MaxBatchBytes: 5, Workers: 1,
-		MaxConcurrentRuns: 1001, JobTimeout: time.Minute, SweepEvery: 90 * time.Second}
+		MaxConcurrentRuns: 1001, JobTimeout: time.Minute, SweepEvery: 90 * time.Second, MaintainEvery: time.Minute}
 	var all *check.Error
 	if !errors.As(bad.Validate(), &all) {
 		t.Fatal("nothing is refused")
 	}
 	for _, path := range []string{"Lease", "MaxAttempts", "MaxBatchObjects", "MaxBatchBytes", "Workers",
-		"MaxConcurrentRuns", "JobTimeout", "SweepEvery"} {
+		"MaxConcurrentRuns", "JobTimeout", "SweepEvery", "MaintainEvery"} {
 		if !strings.Contains(all.Error(), path+": is out of range; got ") {
 			t.Errorf("%s is not refused: %v", path, all)
 		}

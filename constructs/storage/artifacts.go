@@ -27,6 +27,8 @@ const (
 	Quality         = "quality/"
 	QualityResults  = Quality + "results/"
 	QualityProfiles = Quality + "profiles/"
+	// MaintenanceResults holds what maintenance did, a file for each run of it.
+	MaintenanceResults = "maintenance/results/"
 	// QueryResults holds the results of Athena, one folder per workgroup.
 	QueryResults = "athena/"
 )

@@ -45,3 +45,20 @@ class PublishArguments(_Arguments):
     artifacts_bucket: str
     curated_bucket: str
     lease_seconds: int
+
+
+@dataclass(frozen=True)
+class MaintainArguments(_Arguments):
+    """What maintain is started with. `lease_seconds` is how long a lease lives without renewal, from 1, and
+    `window_seconds` the length of a wake window; `request` says what is asked of this run (lakejobs.maintain.request).
+    """
+
+    lake: str
+    manifest_uri: str
+    ledger_table: str
+    artifacts_bucket: str
+    cleaned_bucket: str
+    wake_queue_url: str
+    window_seconds: int
+    lease_seconds: int
+    request: str

@@ -44,6 +44,8 @@ class Clients:
     dynamodb: Any = field(default_factory=lambda: _client("dynamodb"))
     glue: Any = field(default_factory=lambda: _client("glue"))
     secrets: Any = field(default_factory=lambda: _client("secretsmanager"))
+    sqs: Any = field(default_factory=lambda: _client("sqs"))
+    cloudwatch: Any = field(default_factory=lambda: _client("cloudwatch"))
 
     def read(self, uri: str) -> bytes:
         """The bytes of an object of the lake's own."""

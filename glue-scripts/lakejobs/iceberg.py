@@ -16,7 +16,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.sql import DataFrame, SparkSession
 
 from lakejobs.session import quoted
-from lakejobs.tables.interface import BATCH_PROPERTY, FILE, POSITION, Commit, Moved, Staged
+from lakejobs.tables.interface import BATCH_PROPERTY, FILE, POSITION, Commit, Figures, Moved, Staged
 from lakejobs.tables.row_delta import stage_over
 
 CATALOG = "glue_catalog"
@@ -33,7 +33,11 @@ TABLE_PROPERTIES = {
     "write.metadata.previous-versions-max": "50",
 }
 
-_STAGING_PROPERTY = "strata.staging-id"
+# The snapshot that made main's rows, once the history does not reach back to it.
+CONTENT_PROPERTY = "strata.content"
+
+# What every staged snapshot carries, published or not.
+STAGING_PROPERTY = "strata.staging-id"
 _NEWEST = 25
 
 
@@ -52,6 +56,18 @@ class Table:
             return None
         spark.sql(f"REFRESH TABLE {name}")
         return cls(spark, name)
+
+    @property
+    def loaded(self) -> Any:
+        """Iceberg's own table."""
+        return self._java
+
+    @property
+    def figures(self) -> Figures:
+        """What main's summary tells of its files."""
+        commit = self.commit()
+        names = ("total-data-files", "total-delete-files", "total-files-size")
+        return Figures(*(int(commit.summary.get(name, "0")) for name in names)) if commit else Figures()
 
     @property
     def operations(self) -> Any:
@@ -89,7 +105,7 @@ class Table:
         for snapshot in self._history():
             if snapshot.operation() != "replace":
                 return str(snapshot.snapshotId())
-        return self.main
+        return self.properties.get(CONTENT_PROPERTY, self.main)
 
     def _history(self) -> Iterator[Any]:
         """Main's snapshots, newest first, as far back as they are kept."""
@@ -185,12 +201,12 @@ class Table:
 
     def _staged(self, write: Callable[[dict[str, str]], None], properties: dict[str, str]) -> Staged:
         nonce = str(uuid.uuid4())
-        write({**properties, _STAGING_PROPERTY: nonce})
+        write({**properties, STAGING_PROPERTY: nonce})
         self._java.refresh()
         snapshots = self._java.operations().current().snapshots()
         for i in range(snapshots.size() - 1, max(snapshots.size() - 1 - _NEWEST, -1), -1):
             snapshot = snapshots.get(i)
-            if snapshot.summary().get(_STAGING_PROPERTY) == nonce:
+            if snapshot.summary().get(STAGING_PROPERTY) == nonce:
                 return Staged(str(snapshot.snapshotId()))
         raise RuntimeError(f"{self.name}: the staged write left no snapshot")
 

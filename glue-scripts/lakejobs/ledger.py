@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,9 @@ from lakejobs.lists import Object
 PUBLISH = "!publish"
 OPEN_STATES = ("frozen", "running")
 DONE_STATES = ("applied", "empty")
+
+# How dispatch names a run that holds a lease.
+_PIPELINE_RUN = re.compile(r"[0-9a-f]{32}-[1-9][0-9]*")
 
 _HELD = "#state = :held AND #run = :run AND #token = :token"
 
@@ -107,6 +111,11 @@ class Ledger:
             item["frozen_at"],
         )
 
+    def state(self, batch: str) -> str | None:
+        """The state of a batch, None of one that the ledger does not know."""
+        item = self._items.get(_batch_key(batch))
+        return None if item is None else item["state"]
+
     def rows_before(self, dataset: str, frozen_at: str, count: int) -> list[int]:
         """Rows read of the last `count` batches of the dataset that were frozen before and applied, newest first; of
         fewer if there are fewer. Full loads are left out."""
@@ -174,10 +183,20 @@ class Ledger:
 
     def take_publish(self, run: str) -> Lease | None:
         """Takes the publish lease if it is free, expired or this run's already; None if another run holds it."""
-        item = self._items.get(_lease_key(PUBLISH))
-        if item and item["state"] == "held" and item["run"] != run and int(item["expires"]) > self._epoch():
-            return None
-        lease = Lease(PUBLISH, run, int(item["token"]) + 1 if item else 1)
+        return self.take(PUBLISH, run)
+
+    def take(self, name: str, run: str) -> Lease | None:
+        """Takes a lease if it is free, expired or this run's already; None if another run holds it.
+
+        An expired lease of a dataset that a run of the pipeline holds is dispatch's to take, which looks first whether
+        that run still executes.
+        """
+        item = self._items.get(_lease_key(name))
+        if item and item["state"] == "held" and item["run"] != run:
+            settled = name == PUBLISH or not _PIPELINE_RUN.fullmatch(item["run"])
+            if int(item["expires"]) > self._epoch() or not settled:
+                return None
+        lease = Lease(name, run, int(item["token"]) + 1 if item else 1)
         values = {**_holder(lease), "expires": self._expiry()}
         condition = "attribute_not_exists(#pk)"
         if item:
@@ -185,7 +204,7 @@ class Ledger:
             values |= {"seen": item["token"], "seen_expires": item["expires"]}
         expression = "SET #state = :held, #run = :run, #token = :token, #expires = :expires"
         try:
-            self._items.transact([self._items.update(_lease_key(PUBLISH), expression, condition, values)])
+            self._items.transact([self._items.update(_lease_key(name), expression, condition, values)])
         except ConditionFailed:
             return None
         return lease

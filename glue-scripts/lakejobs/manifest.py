@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from lakejobs.rules import ColumnRule, DatasetRule, column_rule, dataset_rule
@@ -76,6 +76,19 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Upkeep:
+    """How the tables of a dataset are kept: how long a state is after another has replaced it, how old what no state
+    names has to be before it goes (seconds both), the size that files are compacted to (bytes), and how many smaller
+    ones there are before they are.
+    """
+
+    snapshot_seconds: int = 7 * 86400
+    unreferenced_seconds: int = 7 * 86400
+    file_bytes: int = 128 << 20
+    small_files: int = 10
+
+
+@dataclass(frozen=True)
 class Dataset:
     id: str
     domain: str
@@ -102,6 +115,12 @@ class Dataset:
     drift: str | None = None
     """What becomes of other columns than the declared ones: refused if `strict`, added to the table if `evolve`,
     reported if None."""
+    maintenance: Upkeep | None = None
+    """As it is declared; None where nothing but the defaults is."""
+
+    @property
+    def upkeep(self) -> Upkeep:
+        return self.maintenance or Upkeep()
 
     @property
     def stored(self) -> tuple[Column, ...]:
@@ -258,6 +277,13 @@ def _window(value: Any, path: str) -> Window:
     return window
 
 
+def _upkeep(value: Any, path: str) -> Upkeep:
+    f = Fields(value, path)
+    upkeep = Upkeep(*(f.take(field.name, int) for field in fields(Upkeep)))
+    f.done()
+    return upkeep
+
+
 def _dataset(value: Any, path: str) -> Dataset:
     f = Fields(value, path)
     dataset = Dataset(
@@ -283,6 +309,7 @@ def _dataset(value: Any, path: str) -> Dataset:
         profile=f.take("profile", bool) if f.has("profile") else False,
         window=f.one("window", _window) if f.has("window") else None,
         drift=f.choice("drift", ("strict", "evolve")) if f.has("drift") else None,
+        maintenance=f.one("maintenance", _upkeep) if f.has("maintenance") else None,
     )
     f.done()
     if (dataset.load == "upsert") != (dataset.sequence is not None):

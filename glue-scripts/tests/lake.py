@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import time
+from datetime import timedelta
 from typing import Any
 
 import boto3
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-from lakejobs.arguments import PublishArguments, RefineArguments
+from lakejobs.arguments import MaintainArguments, PublishArguments, RefineArguments
 from lakejobs.aws import Clients
+from lakejobs.clock import utc_now
 from lakejobs.iceberg import Table
 from lakejobs.lists import FrozenList, Object
+from lakejobs.maintain.job import maintain
 from lakejobs.manifest import Manifest
 from lakejobs.publish.job import publish
 from lakejobs.refine.job import refine
@@ -51,6 +55,12 @@ def parquet(kind: str = "parquet") -> dict:
     return {"kind": kind, "header": None, "delimiter": None, "null_value": None, "route_by": None}
 
 
+def upkeep(**own: int) -> dict:
+    """The member of a dataset that says how its tables are kept; what is not said is the default."""
+    usual = {"snapshot_seconds": 604800, "unreferenced_seconds": 604800, "file_bytes": 128 << 20, "small_files": 10}
+    return {"maintenance": usual | own}
+
+
 def replicated(name: str, columns: list[dict], keys: list[str], **more: Any) -> dict:
     """A CDC dataset as DMS delivers it, in generations 1 to 4."""
     return dataset(name, columns, keys, load="cdc", format=parquet("dms_parquet"), **more)
@@ -69,6 +79,7 @@ class Lake:
         self.n = next(_NUMBERS)
         self.clients = Clients()
         self.s3, self.dynamodb, self.glue = boto3.client("s3"), boto3.client("dynamodb"), boto3.client("glue")
+        self.sqs = boto3.client("sqs")
         self.buckets = {zone: f"lake{self.n}-{zone}" for zone in _ZONES}
         for zone, bucket in self.buckets.items():
             self.s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
@@ -257,6 +268,38 @@ class Lake:
         arguments = PublishArguments("test", started.run_uri, self.ledger_table, self.buckets["artifacts"],
                                      self.buckets["curated"], 60)  # fmt: skip
         publish(self.spark, arguments, self.clients, **more)
+
+    def maintenance(self, **request: Any) -> MaintainArguments:
+        """What the job is started with, as the pipeline would."""
+        artifacts, manifest = self.buckets["artifacts"], f"manifests/{self.pin()}.json"
+        queue = self.sqs.create_queue(QueueName=f"wake-{self.n}.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+        return MaintainArguments("test", f"s3://{artifacts}/{manifest}", self.ledger_table, artifacts,
+                                 self.buckets["cleaned"], queue, 60, 60, json.dumps(request))  # fmt: skip
+
+    def maintain(self, later: timedelta = timedelta(), sleep: Any = time.sleep, **request: Any) -> dict[str, dict]:
+        """Maintains the tables as if so much time had gone by. Returns the rows of the results by table."""
+        self.end_runs()
+        before = self._results()
+        maintain(self.spark, self.maintenance(**request), self.clients, lambda: utc_now() + later, sleep)
+        (made,) = self._results() - before
+        for name in [self.cleaned(d) for d in self.datasets] + [self.curated(m["name"]) for m in self.models]:
+            if self.spark.catalog.tableExists(name):  # the job has sessions of its own; this one remembers
+                self.spark.sql(f"REFRESH TABLE {name}")
+        body = self.clients.read(f"s3://{self.buckets['artifacts']}/{made}")
+        rows = [json.loads(line) for line in body.splitlines()]
+        return {f"{row['database_name']}.{row['table_name']}": row for row in rows}
+
+    def end_runs(self) -> None:
+        """Frees the leases of runs, as record does when they have ended."""
+        for name in self.datasets:
+            held = self.get(f"lease#{name}", "lease")
+            if held and str(held["run"]).startswith("run"):
+                values = {k: v for k, v in held.items() if k not in ("pk", "sk")}
+                self.put(f"lease#{name}", "lease", values | {"state": "free"})
+
+    def _results(self) -> set[str]:
+        listed = self.s3.list_objects_v2(Bucket=self.buckets["artifacts"], Prefix="maintenance/results/")
+        return {o["Key"] for o in listed.get("Contents", [])}
 
     def batch(self, item: dict) -> dict:
         return self.get(f"batch#{item['batch']}", "batch")

@@ -67,14 +67,14 @@ def test_a_run_killed_in_its_compaction(lake: Lake, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(compaction, "_DELETE_FILES", 1)
     half, real = [], compaction.compact
 
-    def killed(table: Any, layout: Any, fence: Any) -> bool:
+    def killed(table: Any, layout: Any, fence: Any, least: int | None = None) -> bool:
         def once() -> None:
             half.append(1)
             if len(half) == 2:
                 raise ConnectionError("killed")
             fence()
 
-        return real(table, layout, once)
+        return real(table, layout, once, least)
 
     item = lake.changes(ID, part(update(3, 1, "a2")))
     with monkeypatch.context() as patch:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import threading
 import uuid
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
-from lake import Lake, column, dataset
+from lake import Lake, column, dataset, upkeep
 from lakejobs.errors import JobFailed, LeaseLost
 from lakejobs.tables import delta_store
 from lakejobs.tables.delta_log import WRITE, DeltaLog, Entry, changes_rows, protocol
@@ -144,9 +143,8 @@ def test_what_is_written_is_what_others_read(lake: Lake) -> None:
 
 @in_delta
 def test_small_files_are_compacted(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    lake.declare(PARTS)
+    lake.declare(PARTS | upkeep(small_files=3))
     lake.model("live", f'SELECT p.id, p.name FROM {{{{ ref("{ID}") }}}} AS p', [ID])
-    monkeypatch.setattr(delta_store, "_SMALL_FILES", 3)
     monkeypatch.setattr(delta_store, "_ENTRIES", 4)
     for n in (1, 2):
         lake.apply_changes(ID, part(insert(n, n, "a")))
@@ -169,63 +167,30 @@ def test_small_files_are_compacted(lake: Lake, monkeypatch: pytest.MonkeyPatch) 
 
 
 @in_delta
-def test_a_compaction_that_dies_or_comes_late(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_compaction_that_dies_or_comes_late(lake: Lake) -> None:
     """It loses its lease, or sleeps right before its commit while another run takes the lease over."""
     lake.declare(PARTS)
     for n in (1, 2):
         lake.apply_changes(ID, part(insert(n, n, "a")))
     before = lake.stored(ID).main
-    monkeypatch.setattr(delta_store, "_SMALL_FILES", 2)
+    lake.declare(PARTS | upkeep(small_files=2))
+    store = lake.store(ID)
 
     def lost() -> None:
         raise LeaseLost("another run has the lease")
 
     with pytest.raises(LeaseLost):
-        lake.store(ID).compact(lost)
+        store.compact(lost)
     assert lake.stored(ID).main == before
 
     def overtaken() -> None:
-        monkeypatch.setattr(delta_store, "_SMALL_FILES", 99)
+        lake.declare(PARTS)
         lake.apply_changes(ID, part(update(3, 1, "b"), delete(4, 2)))
 
-    assert lake.store(ID).compact(overtaken)
+    assert store.compact(overtaken)
     assert state(lake) == {1: (1, 3, "b"), 2: (1, 4, "-")}
     table = lake.stored(ID)
     assert (table.main, table.content) == (str(int(before) + 1), str(int(before) + 1)), "the late commit was refused"
-
-
-@pytest.mark.soak
-@in_delta
-def test_files_that_no_version_ever_had_go_after_a_week(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT
-    from moto.s3.models import s3_backends
-
-    lake.declare(PARTS)
-    monkeypatch.setattr(delta_store, "_ENTRIES", 4)
-    monkeypatch.setattr(delta_store, "_VACUUM_VERSIONS", 4)
-    bucket, folder = lake.buckets["cleaned"], "sales/parts/"
-
-    def files() -> set[str]:
-        return {o["Key"] for o in lake.s3.list_objects_v2(Bucket=bucket, Prefix=f"{folder}part-")["Contents"]}
-
-    lake.apply_changes(ID, part(insert(1, 1, "a")))
-    (first,) = files()
-    orphan, recent = f"{folder}part-orphan.parquet", f"{folder}part-recent.parquet"
-    for key in (orphan, recent):
-        lake.s3.put_object(Bucket=bucket, Key=key, Body=b"left by a run that died")
-    lake.apply_changes(ID, part(update(2, 1, "b")))
-    old = datetime.now(UTC).replace(tzinfo=None) - timedelta(days=8)
-    keys = next(b for b in s3_backends[ACCOUNT].values()).buckets[bucket].keys
-    for key in (first, orphan):
-        keys[key].last_modified = old
-    lake.apply_changes(ID, part(update(3, 1, "c")))
-    before = files()
-    lake.apply_changes(ID, part(update(4, 1, "d")))
-    # What was replaced is there for a week from then on, however old.
-    assert before - files() == {orphan}
-    assert {first, recent} <= files()
-    assert lake.stored(ID).main == "4", "nothing is entered into the log"
-    assert state(lake) == {1: (1, 4, "d")}
 
 
 @pytest.mark.parametrize(("lake", "other"), [("delta", "iceberg"), ("iceberg", "delta")], indirect=["lake"])

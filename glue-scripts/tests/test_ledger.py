@@ -171,6 +171,21 @@ def test_publish_lease(store: Store) -> None:
     assert store.ledger.output("m") == Output("id", {"a.b": "1"}, "2", 5)
 
 
+def test_the_lease_of_a_dataset_outside_the_pipeline(store: Store) -> None:
+    """One that a run of the pipeline holds is not taken even if it has expired: that run may still execute."""
+    mine = store.ledger.take("sales.new", "maintain-a")
+    assert mine == Lease("sales.new", "maintain-a", 1)
+    assert store.ledger.take("sales.new", "maintain-b") is None
+    store.hold(mine, expires=EPOCH)
+    assert store.ledger.take("sales.new", "maintain-b").token == 2
+    for holder, taken in ((f"{'0' * 32}-12", False), ("claim-0", True)):
+        held = Lease("sales.new", holder, 7)
+        store.hold(held, expires=EPOCH + 1)
+        assert store.ledger.take("sales.new", "maintain-c") is None
+        store.hold(held, expires=EPOCH)
+        assert (store.ledger.take("sales.new", "maintain-c") is not None) is taken
+
+
 def test_heartbeat_renews_and_notices_a_takeover(store: Store) -> None:
     other = Lease("sales.events", "r-1", 1)
     store.hold(LEASE, expires=1)

@@ -36,6 +36,7 @@ OPTIONAL = {
     "drift": None,
     "window": None,
     "profile": None,
+    "maintenance": None,
 }
 
 _RULE_FIELDS = {
@@ -89,6 +90,7 @@ def test_golden_manifest_shows_every_kind() -> None:
     assert {d.format.kind for d in read.datasets} == {"csv", "parquet", "json", *DMS_KINDS}
     assert {d.profile for d in read.datasets} == {False, True}
     assert {d.format.route_by for d in read.datasets} == {None, "dataset"}
+    assert {d.upkeep.snapshot_seconds for d in read.datasets} == {7 * 86400, 2 * 86400}
     assert {at.generation for at in read.landing} == {None, 1, 2}
     assert read.models
 
@@ -160,6 +162,7 @@ def test_every_missing_field_is_refused() -> None:
         (("datasets", 0, "format", "route_by"), 1, "str is needed"),
         (("datasets", 1, "format", "route_by"), "d", "is 'd' of csv; only json has one"),
         (("datasets", 0, "table_format"), "hudi", "allowed: iceberg, delta"),
+        (("datasets", 3, "maintenance", "file_bytes"), None, "int is needed"),
         (("landing", 0, "generation"), 1, "others have none"),
         (("landing", 1, "generation"), None, "cdc datasets need one"),
         (("datasets", 0, "gate", "min_rows"), "3", "int is needed"),

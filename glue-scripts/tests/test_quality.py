@@ -18,7 +18,7 @@ from lakejobs.refine.quality.judge import Quality, Result
 from lakejobs.refine.quality.measure import Measures
 from pyspark.sql import functions as F
 
-TABLES = json.loads((ROOT / "constructs/catalog/quality_tables.json").read_bytes())
+TABLES = json.loads((ROOT / "constructs/catalog/job_tables.json").read_bytes())
 COLUMNS = [name for name, _ in TABLES["quality_results"]]
 FROZEN = "2026-01-10T12:00:00.000000Z"
 

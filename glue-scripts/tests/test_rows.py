@@ -281,3 +281,20 @@ def test_parquet_without_declared_columns(lake: Lake) -> None:
     spec = dataset("pq2", [column("k", "bigint", required=True)], ["k"], format=parquet())
     _, rows = judged(lake, spec, lake.land("in/o.parquet", sink.getvalue()))
     assert [r["_reasons"] for r in rows] == [["required:k"], ["required:k"]]
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_many_small_objects_share_tasks(lake: Lake, kind: str) -> None:
+    """Spark adds files up until one more would be worth a task of its own; no object costs one because it is small."""
+    form = {} if kind == "csv" else {"format": parquet()}
+    declared: Dataset = _dataset(PAIR | form, "test")
+    body = b"a,b\n1,2\n"
+    if kind == "parquet":
+        out = io.BytesIO()
+        pq.write_table(pa.table({"a": ["1"], "b": ["2"]}), out)
+        body = out.getvalue()
+    objects = tuple(lake.land(f"in/{n:03}.{kind}", body) for n in range(96))
+    source = survey_source(lake.spark, declared, FrozenList("batch", "test", declared.id, objects))
+    rows = read_rows(lake.spark, declared, source.readable)
+    assert rows.rdd.getNumPartitions() <= 4
+    assert rows.count() == 96

@@ -101,6 +101,7 @@ const (
 	ActionSweep     = "sweep"
 	ActionReplay    = "replay"
 	ActionPublish   = "publish"
+	ActionManifest  = "manifest"
 	ActionRefined   = "refined"
 	ActionFinish    = "finish"
 	ActionFail      = "fail"

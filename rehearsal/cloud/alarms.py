@@ -34,6 +34,7 @@ SERVICE_METRICS = (
     ("AWS/DMS", "CDCLatencyTarget"),
     ("AWS/Lambda", "Errors"),
     ("AWS/SQS", DEPTH),
+    ("AWS/States", "ExecutionsFailed"),
     ("AWS/Firehose", "DeliveryToS3.DataFreshness"),
     ("AWS/Firehose", "ThrottledRecords"),
 )

@@ -41,6 +41,7 @@ KNOWN_KEYS = frozenset({
     "s3:requestobjecttagkeys", "s3:requestobjecttag/*",
     "kms:viaservice", "kms:calleraccount", "kms:encryptioncontext:*", "kms:encryptioncontextkeys",
     "kms:grantisforawsresource", "events:detail-type", "events:source", "iam:passedtoservice", "sts:externalid",
+    "cloudwatch:namespace",
 })  # fmt: skip
 
 

@@ -240,6 +240,13 @@ def _events(request: Request, names: Names) -> Iterator[Need]:
         yield Need("events:PutEvents", arn, context)
 
 
+def _cloudwatch(request: Request, names: Names) -> Iterator[Need]:
+    if request.action != "PutMetricData":
+        yield from _plain(request, names)
+        return
+    yield Need("cloudwatch:PutMetricData", "*", (("cloudwatch:namespace", str(request.parameters.get("Namespace"))),))
+
+
 def _sts(request: Request, _names: Names) -> Iterator[Need]:
     external = request.parameters.get("ExternalId")
     context = (("sts:ExternalId", str(external)),) if external else ()
@@ -254,4 +261,5 @@ _SERVICES: dict[str, Callable[[Request, Names], Iterator[Need]]] = {
     "kms": _kms,
     "events": _events,
     "sts": _sts,
+    "cloudwatch": _cloudwatch,
 }

@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.responses import ActionResult
 from moto.stepfunctions.parser.api import ExecutionStatus
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication, Execution
@@ -49,6 +50,7 @@ class StateMachines:
         repairs: Repairs,
     ):
         self._backend: StepFunctionsParserBackend = stepfunctions_parser_backends[account][region]
+        self._metrics = cloudwatch_backends[account][region]
         self._make_client, self._emit, self._identities, self._work = make_client, emit, identities, work
         self._lock = threading.Lock()
         self._sessions: dict[tuple[str, str], Credentials] = {}
@@ -140,6 +142,17 @@ class StateMachines:
             execution.exec_status = ExecutionStatus.FAILED
             self._announce(execution)
 
+    def _count_failure(self, execution: Execution) -> None:
+        """The metric ExecutionsFailed of the state machine. The zero of an execution that succeeds is left out."""
+        datum = {
+            "MetricName": "ExecutionsFailed",
+            "Value": 1.0,
+            "Unit": "Count",
+            "Dimensions": [{"Name": "StateMachineArn", "Value": execution.state_machine.arn}],
+            "Timestamp": None,
+        }
+        self._metrics.put_metric_data("AWS/States", [datum])
+
     def _forget(self, execution_arn: str) -> None:
         with self._lock:
             for clients in (self._clients, self._sessions):
@@ -171,5 +184,7 @@ class StateMachines:
             "redriveStatus": "NOT_REDRIVABLE",
             "redriveStatusReason": None,
         }
+        if execution.exec_status == ExecutionStatus.FAILED:
+            self._count_failure(execution)
         plain = json.loads(json.dumps(detail, default=str))
         self._emit("aws.states", "Step Functions Execution Status Change", plain, [execution.exec_arn])

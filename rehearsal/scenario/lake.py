@@ -49,6 +49,7 @@ class Lake:
         environment = self._environments[self._function("dispatch")]
         self.name = environment["LAKE"]
         self.ledger_table = environment["LEDGER_TABLE"]
+        self.artifacts_bucket = environment["ARTIFACTS_BUCKET"]
         self.raw_bucket = self._environments[self._function("reconcile")]["RAW_BUCKET"]
         body = cloud.client("s3").get_object(Bucket=environment["MANIFEST_BUCKET"], Key=environment["MANIFEST_KEY"])
         self.manifest = json.loads(body["Body"].read())
@@ -107,6 +108,13 @@ class Lake:
         )
         read = TypeDeserializer().deserialize
         return Ledger([{k: read(v) for k, v in item.items()} for page in pages for item in page["Items"]])
+
+    def machine(self, first: str) -> str:
+        """The state machine that starts with the state of that name. Raises NoLake."""
+        for resource in self._deployment.of_type("AWS::StepFunctions::StateMachine"):
+            if json.loads(resource.properties["DefinitionString"])["StartAt"] == first:
+                return resource.physical_id
+        raise NoLake(f"no state machine of the app starts with {first}")
 
     def executions(self) -> int:
         """How many executions the lake's state machines have had."""
@@ -177,6 +185,10 @@ class Lake:
             return 0
         ((number,),) = duckdb.from_arrow(found).filter(where).count("*").fetchall()
         return number
+
+    def table(self, database: str, table: str) -> pa.Table | None:
+        """All of a table; None when it does not exist."""
+        return self._read(database, table)
 
     def columns(self, database: str, table: str) -> list[str]:
         """Columns of a table; none when it does not exist."""

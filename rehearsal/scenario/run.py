@@ -18,7 +18,7 @@ from rehearsal.data.parcels import Account, Parcel, Sent
 from rehearsal.data.plan import Plan, make
 from rehearsal.data.tpch import DataError
 from rehearsal.oracle.postgres import Oracle
-from rehearsal.scenario import athena, checks
+from rehearsal.scenario import athena, checks, maintenance
 from rehearsal.scenario.lake import Lake
 from rehearsal.scenario.live import Live
 from rehearsal.scenario.load import Scenario, Step
@@ -213,6 +213,20 @@ class Runner:
     def _rerunnable(self) -> dict[str, dict[str, Any]]:
         """The applied and empty batches of the ledger."""
         return {b["pk"]: b for b in self.lake.ledger().batches() if b["state"] in ("applied", "empty")}
+
+    def _maintain(self, _: str) -> None:
+        before, snapshots = maintenance.digests(self.lake), self._curated()
+        maintenance.start(self.lake)
+        self._settle({})
+        self.lake.invoke("dispatch", {"action": "publish"})
+        self._settle({})
+        after, done = maintenance.digests(self.lake), maintenance.results(self.lake)
+        check = maintenance.judge(before, after, snapshots, self._curated(), done)
+        self.journal.rerun.checks.append(check)
+        self.say(f"maintained {len(done)} tables: {check.statement}")
+
+    def _curated(self) -> dict[str, list[int]]:
+        return {name: ids for name, ids in self.lake.snapshots().items() if "_curated." in name}
 
     def _sweep(self, _: dict[str, Any]) -> None:
         self.say(f"sweep: {self.lake.invoke('dispatch', {'action': 'sweep'})}")

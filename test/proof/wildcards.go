@@ -72,6 +72,7 @@ var resourceless = map[string]bool{
 	"xray:GetSamplingRules": true, "xray:GetSamplingTargets": true,
 	"xray:PutTelemetryRecords": true, "xray:PutTraceSegments": true,
 	"dms:DescribeReplications": true,
+	"cloudwatch:PutMetricData": true,
 }
 
 var (

@@ -31,6 +31,29 @@ func OnSchedule(scope constructs.Construct, id string, function awslambda.Functi
 	admit(function, id, rule)
 }
 
+// StartOnSchedule starts executions of a state machine with input at a fixed rate, in whole minutes from one. A tick that
+// cannot be delivered is not kept: the next one does its work.
+func StartOnSchedule(scope constructs.Construct, id string, machine *string, every time.Duration, input any) {
+	text, err := json.Marshal(input)
+	if err != nil {
+		panic(fmt.Errorf("schedule %s: %w", id, err))
+	}
+	role := awsiam.NewRole(scope, jsii.String(id+"Role"), &awsiam.RoleProps{
+		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("events.amazonaws.com"), nil),
+		Description: jsii.String("Starts a state machine on a schedule"),
+	})
+	role.AddToPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Actions: jsii.Strings("states:StartExecution"), Resources: &[]*string{machine},
+	}))
+	awsevents.NewCfnRule(scope, jsii.String(id), &awsevents.CfnRuleProps{
+		ScheduleExpression: jsii.String(rate(every)),
+		State:              jsii.String("ENABLED"),
+		Targets: &[]any{&awsevents.CfnRule_TargetProperty{
+			Id: jsii.String("StateMachine"), Arn: machine, RoleArn: role.RoleArn(), Input: jsii.String(string(text)),
+		}},
+	})
+}
+
 // rate is the interval as EventBridge writes it, which has a singular of its own.
 func rate(every time.Duration) string {
 	minutes := int(every / time.Minute)

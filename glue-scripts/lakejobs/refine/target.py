@@ -50,7 +50,10 @@ def layout(dataset: Dataset, bucket: str) -> Layout:
     columns = [ColumnSpec(c.name, stored_type(dataset, c.name), c.doc) for c in dataset.stored]
     own = [ColumnSpec(name, kind) for name, kind in own_columns(dataset).items()]
     location = table_location(bucket, dataset)
-    return Layout(table_name(dataset), location, dataset.doc, dataset.row_key, (*columns, *own))
+    sizes, columns = dataset.upkeep, (*columns, *own)
+    return Layout(
+        table_name(dataset), location, dataset.doc, dataset.row_key, columns, sizes.file_bytes, sizes.small_files
+    )
 
 
 def plan_schema(table: StoredTable | None, dataset: Dataset, key_version: str | None) -> Change:

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from lakejobs.tables.delta_log import MERGE, SET_PROPERTIES, WRITE, DeltaLog, Entry, changes_rows
 from lakejobs.tables.delta_log import metadata as metadata_action
-from lakejobs.tables.interface import BATCH_PROPERTY, FILE, POSITION, ColumnSpec, Commit, Moved, Staged
+from lakejobs.tables.interface import BATCH_PROPERTY, FILE, POSITION, ColumnSpec, Commit, Figures, Moved, Staged
 
 # Types whose name in the log is not Spark's.
 _SPARK_NAMES = {"integer": "int", "long": "bigint"}
@@ -74,6 +74,10 @@ class DeltaTable:
     @property
     def size(self) -> int:
         return self._snapshot.sizeInBytes()
+
+    @property
+    def figures(self) -> Figures:
+        return Figures(self._snapshot.numOfFiles(), 0, self.size)
 
     @cached_property
     def _metadata_json(self) -> str:

@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 
 from lakejobs.events import log as log_event
 from lakejobs.tables.delta import DeltaTable, logged_field, spread
+from lakejobs.tables.delta_expiry import expire
 from lakejobs.tables.delta_log import (
     ADD_COLUMNS,
     CHANGE_COLUMN,
@@ -25,17 +26,12 @@ from lakejobs.tables.delta_log import (
     metadata,
     protocol,
 )
-from lakejobs.tables.interface import Change, Fence, Layout, Moved
+from lakejobs.tables.interface import Change, Fence, Layout, Limits, Moved, Removed
 from lakejobs.tables.registration import PROVIDER, check_format, registered
 
-# Each batch adds files; ten small ones cost a reader ten times the requests of one. Files of the larger size are left
-# alone, files that are written anew aim at it.
-_SMALL_FILES = 10
-_SMALL_BYTES = 32 << 20
-_WANTED_BYTES = 128 << 20
-# Looking for files that nobody needs lists the whole folder: done once in so many versions.
-_VACUUM_VERSIONS = 100
-_RETAINED_HOURS = 7 * 24
+# Each batch adds files; ten small ones cost a reader ten times the requests of one. Files above this share of the
+# wanted size are left alone.
+_SMALL_SHARE = 0.25
 # As many entries a reader goes through at most, as Delta's own writers have it.
 _ENTRIES = 10
 
@@ -81,16 +77,17 @@ class DeltaStore:
         self._register(now, fence)
         return now
 
-    def compact(self, fence: Fence) -> bool:
+    def compact(self, fence: Fence, least: int | None = None) -> bool:
         table = self.load()
         if table is None:
             return False
         if table.entries_since_checkpoint >= _ENTRIES:
-            self._look_after_log(table, fence)
-        small = [file for file in table.files() if file.size() < _SMALL_BYTES]
-        if len(small) < _SMALL_FILES:
+            fence()
+            table.checkpoint()
+        small = [file for file in table.files() if file.size() < _SMALL_SHARE * self.layout.file_bytes]
+        if len(small) < (least or self.layout.small_files):
             return False
-        partitions = 1 + sum(file.size() for file in small) // _WANTED_BYTES
+        partitions = 1 + sum(file.size() for file in small) // self.layout.file_bytes
         added = table.write_files(spread(table.read_files(small), self.layout.keys, partitions))
         removed = tuple(file.removeWithTimestamp(_now(), False).json() for file in small)
         fence()
@@ -102,15 +99,9 @@ class DeltaStore:
         log_event("table compacted", table=table.name)
         return True
 
-    def _look_after_log(self, table: DeltaTable, fence: Fence) -> None:
-        fence()
-        due = table.version // _VACUUM_VERSIONS > (table.version - table.entries_since_checkpoint) // _VACUUM_VERSIONS
-        table.checkpoint()
-        if due:
-            fence()
-            # A file goes that no version needs any more, or never did, and that is older than any run still at work.
-            self.spark.sql(f"VACUUM {table.reference} RETAIN {_RETAINED_HOURS} HOURS")
-            log_event("table vacuumed", table=table.name)
+    def expire(self, limits: Limits, fence: Fence) -> Removed:
+        table = self.load()
+        return Removed() if table is None else expire(table, self.s3, limits, fence)
 
     def _loaded(self, version: int) -> DeltaTable:
         """The table right after this run has made that version. Raises Moved if it is past it already."""

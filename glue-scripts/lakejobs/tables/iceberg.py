@@ -10,7 +10,8 @@ from pyspark.sql import SparkSession
 from lakejobs.iceberg import TABLE_PROPERTIES, Table, sql_properties
 from lakejobs.session import quoted
 from lakejobs.tables.iceberg_compaction import compact
-from lakejobs.tables.interface import Change, Fence, Layout, Moved
+from lakejobs.tables.iceberg_expiry import expire
+from lakejobs.tables.interface import Change, Fence, Layout, Limits, Moved, Removed
 from lakejobs.tables.registration import check_format, registered
 
 
@@ -43,8 +44,12 @@ class IcebergStore:
             raise Moved(f"{self.layout.name}: main is no longer snapshot {before}")
         return now
 
-    def compact(self, fence: Fence) -> bool:
-        return compact(self.load(), self.layout, fence)
+    def compact(self, fence: Fence, least: int | None = None) -> bool:
+        return compact(self.load(), self.layout, fence, least)
+
+    def expire(self, limits: Limits, fence: Fence) -> Removed:
+        table = self.load()
+        return Removed() if table is None else expire(table, limits, fence)
 
     def _creation(self, change: Change) -> list[str]:
         layout = self.layout

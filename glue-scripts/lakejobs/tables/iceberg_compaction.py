@@ -20,6 +20,9 @@ _DELETE_FILES = 10
 _DELETED_SHARE = 0.2
 _DELETED_ROWS = 50_000
 
+# Below this share of the wanted size Iceberg writes a file anew with others.
+_SMALL_SHARE = 0.75
+
 # Iceberg's words for a table that has changed since the rewrite began.
 _MOVED = ("CommitFailedException", "ValidationException")
 
@@ -34,14 +37,23 @@ def is_due(commit: Commit | None) -> bool:
     return files >= _DELETE_FILES or deleted > max(_DELETED_ROWS, _DELETED_SHARE * rows)
 
 
-def compact(table: Table | None, layout: Layout, fence: Fence) -> bool:
-    """Compacts the table if it is due; tells whether it was."""
-    if table is None or not is_due(table.commit()):
+def has_small_files(table: Table, layout: Layout, least: int) -> bool:
+    """Whether the table has so many files that Iceberg would take for small ones."""
+    if table.figures.files < least:
+        return False
+    small = f"content = 0 AND file_size_in_bytes < {int(_SMALL_SHARE * layout.file_bytes)}"
+    return table.spark.table(f"{table.name}.files").where(small).count() >= least
+
+
+def compact(table: Table | None, layout: Layout, fence: Fence, least: int | None = None) -> bool:
+    """Compacts the table if it is due, or has `least` small files; tells whether it did."""
+    if table is None or not (is_due(table.commit()) or (least and has_small_files(table, layout, least))):
         return False
     order = ", ".join(f"{key} ASC NULLS FIRST" for key in layout.keys)
     rewrite_data = (
         f"CALL {CATALOG}.system.rewrite_data_files(table => {quoted(table.name)}, strategy => 'sort',"
-        f" sort_order => {quoted(order)}, options => map('delete-file-threshold', '1'))"
+        f" sort_order => {quoted(order)}, options => map('delete-file-threshold', '1',"
+        f" 'min-input-files', '{least or layout.small_files}', 'target-file-size-bytes', '{layout.file_bytes}'))"
     )
     rewrite_deletes = (
         f"CALL {CATALOG}.system.rewrite_position_delete_files(table => {quoted(table.name)},"

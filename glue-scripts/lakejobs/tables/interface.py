@@ -56,13 +56,50 @@ class ColumnSpec:
 
 @dataclass(frozen=True)
 class Layout:
-    """A table as it is declared: its name is `catalog.database.table`, its rows are told apart by `keys`."""
+    """A table as it is declared: its name is `catalog.database.table`, its rows are told apart by `keys`.
+
+    `file_bytes` is the size that files are compacted to, `small_files` how many smaller ones there are before they are.
+    """
 
     name: str
     location: str
     doc: str
     keys: tuple[str, ...]
     columns: tuple[ColumnSpec, ...]
+    file_bytes: int = 128 << 20
+    small_files: int = 10
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What of a table's past may go, in milliseconds since 1970 and, for formats that reckon themselves, as ages.
+
+    `needed` tells whether the commit of a batch is still looked for in the table's history.
+    """
+
+    replaced_before: int
+    unreferenced_before: int
+    replaced_seconds: int
+    unreferenced_seconds: int
+    needed: Callable[[str], bool]
+
+
+@dataclass(frozen=True)
+class Removed:
+    """How many snapshots that were replaced, and that were staged, have gone, and how many files that nothing names."""
+
+    snapshots: int = 0
+    staged: int = 0
+    orphans: int = 0
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Files of the version readers see: of data, of deletes, and the bytes of both."""
+
+    files: int = 0
+    delete_files: int = 0
+    bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -101,6 +138,9 @@ class StoredTable(Protocol):
     @property
     def size(self) -> int:
         """Bytes of the version readers see, about."""
+
+    @property
+    def figures(self) -> Figures: ...
 
     def columns(self) -> dict[str, str]:
         """Column names and types (Spark's simple strings), in order."""
@@ -145,8 +185,15 @@ class Store(Protocol):
         called right before each write. Raises Moved if another writer has come in between.
         """
 
-    def compact(self, fence: Fence) -> bool:
+    def compact(self, fence: Fence, least: int | None = None) -> bool:
         """Rewrites what slows readers down, if it is worth it; tells whether it was. No row changes.
 
+        With `least` that many small files are worth it. Default: what a format does after every batch.
         Another writer's commit in between ends it without harm: what is left is done when it is due again.
+        """
+
+    def expire(self, limits: Limits, fence: Fence) -> Removed:
+        """Removes what of the table's past nobody needs. Readers of the table as it is see no difference.
+
+        Raises Moved if another writer has come in between.
         """

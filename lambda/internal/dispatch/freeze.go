@@ -184,3 +184,11 @@ func (inv *invocation) keepManifest(ctx context.Context) error {
 	inv.manifestKept = true
 	return nil
 }
+
+// declared keeps the current manifest and tells where: for jobs that no batch has pinned one for.
+func (inv *invocation) declared(ctx context.Context) (*Declared, error) {
+	if err := inv.keepManifest(ctx); err != nil {
+		return nil, err
+	}
+	return &Declared{inv.Artifacts.URI(contract.ManifestKeyOf(inv.manifest.Hash)), inv.manifest.Hash}, nil
+}

@@ -34,9 +34,16 @@ type Request struct {
 type Answer struct {
 	Summary
 	*Replayed
+	*Declared
 }
 
-const usage = `want {"action": "drain"}, {"action": "sweep"}, {"action": "publish"} or {"action": "replay", ` +
+// Declared is where the current manifest is kept, and its SHA-256.
+type Declared struct {
+	ManifestURI string `json:"manifest_uri"`
+	Manifest    string `json:"manifest"`
+}
+
+const usage = `want {"action": "drain"}, {"action": "sweep"}, {"action": "publish"}, {"action": "manifest"} or {"action": "replay", ` +
 	`"batch"?, "dataset"?, "from"?, "to"?, "state"?, "force"?}`
 
 // Handle handles an event: a request, or messages of the wake queue whose bodies are requests.
@@ -85,6 +92,9 @@ func (h *Handler) handle(ctx context.Context, event []byte) (*Answer, error) {
 	}
 	var replayed *Replayed
 	switch request.Action {
+	case contract.ActionManifest:
+		declared, err := inv.declared(ctx)
+		return &Answer{Summary: inv.summary, Declared: declared}, err
 	case contract.ActionReplay:
 		replayed, err = inv.replay(ctx, request)
 	case contract.ActionPublish:
@@ -111,7 +121,7 @@ func parse(event []byte) (Request, error) {
 	switch r.Action {
 	case contract.ActionReplay:
 		return r, nil
-	case contract.ActionDrain, contract.ActionSweep, contract.ActionPublish:
+	case contract.ActionDrain, contract.ActionSweep, contract.ActionPublish, contract.ActionManifest:
 		if r != (Request{Action: r.Action}) {
 			return r, fmt.Errorf("request %s: %s takes no other field; %s", excerpt(event), r.Action, usage)
 		}

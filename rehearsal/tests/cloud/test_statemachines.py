@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -40,6 +41,26 @@ def test_a_function_s_error_has_its_own_name(account: Account) -> None:
     output = json.loads(done["output"])
     assert output["error"] == "KeyError"
     assert json.loads(output["cause"])["errorMessage"] == "'no'"
+
+
+def test_an_execution_that_fails_is_counted_and_its_input_is_text(account: Account) -> None:
+    states = {
+        "A": {"Type": "Pass", "Parameters": {"text.$": "States.JsonToString($$.Execution.Input)"}, "Next": "B"},
+        "B": {"Type": "Fail"},
+    }
+    failing, passing = (
+        account.machine(states),
+        account.machine({"A": states["A"] | {"Next": "B"}, "B": {"Type": "Succeed"}}),
+    )
+    assert json.loads(json.loads(account.execute(passing, {"force": True})["output"])["text"]) == {"force": True}
+    assert account.execute(failing)["status"] == "FAILED"
+    now = datetime.now(UTC)
+    figures = account.cloud.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/States", MetricName="ExecutionsFailed", StartTime=now - timedelta(hours=1),
+        EndTime=now + timedelta(hours=1), Period=7200, Statistics=["Sum"],
+        Dimensions=[{"Name": "StateMachineArn", "Value": failing}],
+    )  # fmt: skip
+    assert sum(point["Sum"] for point in figures["Datapoints"]) == 1
 
 
 def test_retry_waits_and_gives_up(account: Account) -> None:

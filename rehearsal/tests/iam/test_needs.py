@@ -37,6 +37,11 @@ def test_operations_and_their_permissions(request_: tuple[str, ...], want: set[t
     assert of(*request_) == want
 
 
+def test_metrics_are_put_into_a_namespace():
+    (put,) = needs(Request("cloudwatch", "PutMetricData", "*", parameters={"Namespace": "Strata"}), NAMES)
+    assert put == Need("cloudwatch:PutMetricData", "*", (("cloudwatch:namespace", "Strata"),))
+
+
 def test_versions_tags_and_deletions_of_objects():
     key = "arn:aws:s3:::b/k"
     assert of("s3", "GetObject", key, query={"versionId": "1"}) == {("s3:GetObjectVersion", key)}
