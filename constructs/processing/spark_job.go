@@ -197,6 +197,8 @@ func sparkConf(formats []dataset.TableFormat) string {
 		catalog + ".catalog-impl=org.apache.iceberg.aws.glue.GlueCatalog",
 		catalog + ".io-impl=org.apache.iceberg.aws.s3.S3FileIO",
 		"spark.sql.session.timeZone=UTC",
+		// Enough for the generated code of many datasets' batches, which would be compiled anew otherwise. Default: 100.
+		"spark.sql.codegen.cache.maxEntries=1000",
 	}
 	if slices.Contains(formats, dataset.Delta) {
 		// The last one's parser is asked first, and Iceberg's compaction takes no other than its own.

@@ -21,6 +21,8 @@ _SETTINGS = {
     "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
     "spark.sql.parquet.int96RebaseModeInWrite": "CORRECTED",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    # What a batch holds is read once or twice: finding out how best to compress its columns would cost more.
+    "spark.sql.inMemoryColumnarStorage.compressed": "false",
     # Delta works a table's log out in as many tasks, for which its default of 50 is too many but for huge tables.
     "spark.databricks.delta.snapshotPartitions": "4",
     # VACUUM would enter what it does into the log unconditionally; only `DeltaLog.put` writes entries.

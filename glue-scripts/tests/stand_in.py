@@ -92,6 +92,7 @@ def session(endpoint: str, memory: str = "2g", compiler: str = "-XX:TieredStopAt
         "spark.sql.warehouse.dir": f"{scratch.name}/warehouse",
         # On the class path, not in spark.jars: Spark copies those before the first task.
         "spark.driver.extraClassPath": os.pathsep.join(str(p) for p in sorted((ROOT / ".cache/jars").glob("*.jar"))),
+        "spark.sql.codegen.cache.maxEntries": "1000",
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension,"
         "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
         "spark.driver.extraJavaOptions": "-Daws.accessKeyId=testing -Daws.secretAccessKey=testing"

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
-from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lakejobs.errors import REASON_LIMIT, BatchFailed
+from lakejobs.held import Held, held
 from lakejobs.ledger import Outcome
 from lakejobs.manifest import Dataset
 from lakejobs.refine import keyless, staging, target
@@ -54,12 +54,12 @@ _COMMIT_TRIES = 5
 
 @dataclass(frozen=True)
 class Conformed:
-    """A batch's rows, judged and cached; `frame` is None if it has none.
+    """A batch's rows, judged and held; `rows` is None if it has none.
 
     `keys` is the range of accepted keys, where it helps.
     """
 
-    frame: DataFrame | None
+    rows: Held | None
     keys: staging.KeyRange | None
     batch: Batch
     measures: Measures = Measures()
@@ -67,6 +67,14 @@ class Conformed:
     """Records whose key cannot be told."""
     spans: str | None = None
     """The spans of the accepted rows, as SQL; None unless the dataset has a window."""
+
+    @property
+    def frame(self) -> DataFrame | None:
+        return self.rows.frame if self.rows else None
+
+    def drop(self) -> None:
+        if self.rows:
+            self.rows.drop()
 
 
 @dataclass(frozen=True)
@@ -103,15 +111,14 @@ class Application:
                     reason = str(moved)
             raise BatchFailed("conflict", f"the table kept changing under {_COMMIT_TRIES} tries: {reason}")
         finally:
-            if conformed.frame is not None:
-                conformed.frame.unpersist()
+            conformed.drop()
 
     def conform(self) -> Conformed:
         """Reads the batch, and makes sure that what was read is what was listed."""
         return reading(self.spark, self.s3, self.source, self._read)
 
     def _read(self) -> Conformed:
-        """Reads, judges and caches the batch."""
+        """Reads, judges and holds the batch."""
         rows = read_rows(self.spark, self.dataset, self.source.readable)
         if rows is None:
             return Conformed(None, None, Batch(distinct=True, moves=False))
@@ -120,8 +127,15 @@ class Application:
         frame = judge(rows, self.dataset, self.key)
         stays = ~F.col(DELETED) if self.dataset.is_cdc else F.lit(True)
         frame = judge_references(frame, self.quality.checks, self.quality.values, stays, REASONS)
-        frame = keyless.with_record_id(frame, self.dataset, self.source.readable).persist(StorageLevel.MEMORY_AND_DISK)
-        accepted = F.size(REASONS) == 0
+        kept = Held(keyless.with_record_id(frame, self.dataset, self.source.readable))
+        try:
+            return self._measured(kept, stays)
+        except BaseException:
+            kept.drop()
+            raise
+
+    def _measured(self, kept: Held, stays: Column) -> Conformed:
+        frame, accepted = kept.frame, F.size(REASONS) == 0
         bounds = staging.key_range_bounds(self.dataset, accepted)
         keys = F.when(accepted, F.struct(*self.dataset.row_key))
         moves = F.count(F.when(F.col(HALF) == NEW, True)) if self.dataset.is_cdc else F.lit(0)
@@ -132,11 +146,11 @@ class Application:
         figures += [F.count_distinct(keys).alias("_keys")] if counted else []
         figures += measure.figures(self.quality.checks, accepted & stays)
         found = frame.agg(*figures).first()
-        held = staging.key_range(self.dataset, found["_low"], found["_high"]) if bounds else None
+        key_range = staging.key_range(self.dataset, found["_low"], found["_high"]) if bounds else None
         batch = Batch(counted and found["_rows"] == found["_keys"], bool(found["_moves"]))
         statistics = profile(frame.where(accepted & stays), self.dataset) if self.dataset.profile else ()
         measures = measure.measured(self.quality.checks, found, statistics)
-        return Conformed(frame, held, batch, measures, found["_unkeyed"], self._spans(frame.where(accepted)))
+        return Conformed(kept, key_range, batch, measures, found["_unkeyed"], self._spans(frame.where(accepted)))
 
     def _spans(self, accepted: DataFrame) -> str | None:
         if self.dataset.window is None:
@@ -152,17 +166,14 @@ class Application:
         self.fence()
         table = self.store.load()
         classified = self._classified(conformed, table)
+        classified = None if classified is None else staging.needed(classified, self.dataset)
         absent = self._absent(conformed, table)
-        cached = [f.persist(StorageLevel.MEMORY_AND_DISK) for f in (classified, absent) if f is not None]
-        try:
+        with held(classified) as classified, held(absent) as absent:
             found = tally(classified, self.source.records)
             if absent is not None:
                 found = self._counted(found, absent.count(), conformed, table)
             measures = self._measures(conformed, classified, absent if found.absent else None, table)
             return self._settle(classified, absent, found, table, measures)
-        finally:
-            for frame in cached:
-                frame.unpersist()
 
     def _classified(self, conformed: Conformed, table: StoredTable | None) -> DataFrame | None:
         if conformed.frame is None:

@@ -56,7 +56,10 @@ def _others(dataset: Dataset) -> list[str]:
 def _upsert(rows: DataFrame, stored: DataFrame | None, dataset: Dataset, distinct: bool) -> DataFrame:
     sequence, others = dataset.sequence, _others(dataset)
     change = F.struct(sequence, *others)
-    compared = ranked(rows, dataset.keys, [sequence, *others], (OBJECT, LINE), distinct)
+    # Which of two alike rows is set aside as contested has to be the same in every run.
+    tie = (OBJECT, LINE) if dataset.unique_key else ()
+    latest_first = [F.col(name).desc() for name in (sequence, *others)]
+    compared = ranked(rows, dataset.keys, latest_first, tie, distinct)
     joined = with_stored(compared, stored, dataset.keys, _names(dataset))
     has_stored = F.col(STORED).isNotNull()
     stored_change = F.struct(*of_stored([sequence, *others]))

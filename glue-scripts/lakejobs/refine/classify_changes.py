@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
@@ -39,11 +39,12 @@ def classify_changes(
     highest generation whose load the table holds, 0 for none: what is older than that load is stale.
     """
     refused = F.size(REASONS) > 0
-    accepted = _with_content(effects.where(~refused), dataset)
-    compared = ranked(accepted, dataset.keys, _ORDER, (RECORD,), batch.distinct)
+    # The halves of two alike changes of a key have to be told apart alike.
+    tie = (RECORD,) if batch.moves else ()
+    compared = ranked(effects.where(~refused), dataset.keys, _latest_first(dataset), tie, batch.distinct)
     names = [*_ORDER, DELETED]
     sides = None if stored is None else _with_content(stored, dataset)
-    judged = _judged(with_stored(compared, sides, dataset.keys, names), loaded)
+    judged = _judged(with_stored(_with_content(compared, dataset), sides, dataset.keys, names), loaded)
     if batch.moves:
         judged = _in_units(judged)
     judged = judged.drop("_first_alike", "_superseded", _CONTENT, STORED)
@@ -51,9 +52,18 @@ def classify_changes(
     return judged.unionByName(effects.where(refused).withColumns(nothing))
 
 
+def _others(dataset: Dataset) -> list[Column]:
+    return [F.col(c.name) for c in dataset.stored if c.name not in dataset.keys]
+
+
+def _latest_first(dataset: Dataset) -> list[Column]:
+    """The order of changes, the latest first, with no struct of their content to be carried through a sort."""
+    order = [F.col(GENERATION).desc(), F.col(SEQUENCE).desc(), F.col(DELETED).asc()]
+    return order + [column.desc() for column in _others(dataset)]
+
+
 def _with_content(rows: DataFrame, dataset: Dataset) -> DataFrame:
-    others = [F.col(c.name) for c in dataset.stored if c.name not in dataset.keys]
-    return rows.withColumn(_CONTENT, F.when(~F.col(DELETED), struct(others)))
+    return rows.withColumn(_CONTENT, F.when(~F.col(DELETED), struct(_others(dataset))))
 
 
 def _judged(joined: DataFrame, loaded: int) -> DataFrame:

@@ -48,18 +48,20 @@ def struct(columns: Sequence[Column]) -> Column:
     return F.struct(*columns) if columns else F.struct(F.lit(0).alias("nothing"))
 
 
-def ranked(rows: DataFrame, keys: Sequence[str], order: Sequence[str], tie: Sequence[str], distinct: bool) -> DataFrame:
+def ranked(
+    rows: DataFrame, keys: Sequence[str], latest_first: Sequence[Column], tie: Sequence[str], distinct: bool
+) -> DataFrame:
     """Adds where a change stands among those of its key.
 
     `_superseded` says that an unlike change of the key is later; `_first_alike` is false for all but one of changes
-    that are alike, which is the first by `tie`. `distinct` says that no two rows share a key.
+    that are alike, which is the first by `tie`, or any of them if nothing is to tell. `distinct` says that no two rows
+    share a key.
     """
     if distinct:
         return rows.withColumns({"_first_alike": F.lit(True), "_superseded": F.lit(False)})
-    latest_first = [F.col(name).desc() for name in order]
     by_key = Window.partitionBy(*keys)
-    # The first window's order begins with the second's, so that rows are sorted once.
-    numbered = rows.withColumn("_number", F.row_number().over(by_key.orderBy(*latest_first, *tie)))
-    numbered = numbered.withColumn("_rank", F.rank().over(by_key.orderBy(*latest_first)))
+    # The first window's order begins with the second's, so that rows are sorted once; without a tie the two are one.
+    rows = rows.withColumn("_number", F.row_number().over(by_key.orderBy(*latest_first, *tie)))
+    rows = rows.withColumn("_rank", F.rank().over(by_key.orderBy(*latest_first)))
     flags = {"_first_alike": F.col("_number") == F.col("_rank"), "_superseded": F.col("_rank") > 1}
-    return numbered.withColumns(flags).drop("_number", "_rank")
+    return rows.withColumns(flags).drop("_number", "_rank")

@@ -10,9 +10,10 @@ from pyspark.sql import functions as F
 
 from lakejobs.manifest import RECORD_ID, Dataset
 from lakejobs.refine.changes import DELETED, SEQUENCE
-from lakejobs.refine.compare import WRITE
+from lakejobs.refine.compare import OUTCOME, WRITE
+from lakejobs.refine.conform import KEY, REASONS
 from lakejobs.refine.outcome import Tally
-from lakejobs.refine.record import GENERATION
+from lakejobs.refine.record import GENERATION, LINE, OBJECT
 from lakejobs.refine.span import with_span
 from lakejobs.refine.target import BATCH_COLUMN, own_columns, stored_type
 from lakejobs.tables.interface import FILE, POSITION, Staged, StoredTable
@@ -121,6 +122,20 @@ def _keys_only(dataset: Dataset) -> list[Column]:
         for c in dataset.stored
     ]
     return columns if dataset.keys else [*columns, F.col(RECORD_ID)]
+
+
+def needed(classified: DataFrame, dataset: Dataset) -> DataFrame:
+    """What has to be held of classified rows: stored columns and place of one that writes, a refused one as it landed.
+
+    Most of a batch of changes may do neither, and then costs nothing but its outcome.
+    """
+    stored = [c.name for c in dataset.stored] + [name for name in own_columns(dataset) if name != BATCH_COLUMN]
+    parts = (
+        (F.col(WRITE).isNotNull(), [*stored, FILE, POSITION]),
+        (F.col(OUTCOME) == "quarantined", [OBJECT, LINE, KEY]),
+    )
+    values = [F.when(where, F.col(name)).alias(name) for where, names in parts for name in names]
+    return classified.select(OUTCOME, REASONS, WRITE, *values)
 
 
 @dataclass(frozen=True)

@@ -75,4 +75,4 @@ class Batch:
             raise RuntimeError(f"the batch is {outcome.state}: {outcome.reason}")
 
     def close(self) -> None:
-        self.conformed.frame.unpersist()
+        self.conformed.drop()
