@@ -35,6 +35,7 @@ UPLOAD = "an upload in parts that fails has to be cleaned up; one small file is 
 LISTING = "part of reading a zone: without it S3 answers 403 of a missing object, and Hadoop lists folders"
 FAILURE = "the failure path: executions that end badly, exhausted attempts, undelivered events, the alarm topic"
 RESUMED = "resumed and replayed batches and runs, leases that expire in the hands of a run, and what they clean up"
+HISTORY = "a rule on the number of rows compares with earlier batches; the smoke run's dataset declares none"
 SCHEDULED = "the function runs by its own schedule, not in the smoke run"
 ICEBERG = "Iceberg's: old metadata and failed commits are removed, tables are listed, existing tables changed"
 HIVE = "part of reading a catalog: tables that are not Iceberg have partitions, the operations tables among them"
@@ -54,6 +55,7 @@ _REASONS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     (RESUMED, ("dispatch",), ("states:DescribeExecution",)),
     (RESUMED, ("refine",), ("dynamodb:PutItem",)),
     (RESUMED, ("publish",), ("dynamodb:DeleteItem",)),
+    (HISTORY, ("refine",), ("dynamodb:Query",)),
     (SCHEDULED, ("reconcile",),
      ("dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "kms:Decrypt",
       "kms:GenerateDataKey", "lambda:InvokeFunction", "logs:CreateLogStream", "logs:PutLogEvents", "s3:GetObject",
