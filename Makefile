@@ -17,9 +17,11 @@ BUILD := build
 STAMPS := .cache/stamps
 APP ?= examples/quickstart
 SCENARIO ?= $(APP)/scenario.json
+# Which tests a run spends its time on.
+SLOWEST := --durations=12 --durations-min=5
 say = @printf '[%s] %s\n' "$$(date +%H:%M:%S)" "$(1)"
 
-.PHONY: help setup check lint go-test py-test e2e test soak histories bench demo files-only lock clean lane-go-and-examples lane-python-and-e2e
+.PHONY: help setup check lint go-test jobs-test rehearsal-test e2e test soak histories bench demo files-only lock clean lane-go-and-examples lane-jobs-and-e2e
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
@@ -73,25 +75,28 @@ go-test: setup
 	@go test -run '^$$' -fuzz '^FuzzCut$$' -fuzztime=10s ./lambda/internal/split
 	@go test -timeout 20m $$(go list ./... | grep -v /lambda/)
 
-py-test: setup
-	$(call say,test: Python (jobs on Spark$(,) the stand-in's contract suite$(,) deployer$(,) scenario))
-	@$(PY) -m pytest -m "not soak" glue-scripts/tests
-	@$(PY) -m pytest -m "not soak" rehearsal/tests
+jobs-test: setup
+	$(call say,test: the jobs on Spark)
+	@$(PY) -m pytest -m "not soak" $(SLOWEST) glue-scripts/tests
+
+rehearsal-test: setup
+	$(call say,test: the rehearsal (the stand-in's contract suite$(,) deployer$(,) scenario))
+	@$(PY) -m pytest -m "not soak" $(SLOWEST) rehearsal/tests
 
 e2e: setup
 	$(call say,test: end to end (kill anywhere$(,) twice is once$(,) poison and replay))
-	@$(PY) -m pytest -m "not soak" -v test/e2e
+	@$(PY) -m pytest -m "not soak" -v $(SLOWEST) test/e2e
 
 # The two lanes wait more than they compute, each for other things. The log of each is in build/test.
-LANES := go-and-examples python-and-e2e
+LANES := go-and-examples jobs-and-e2e
 test: setup ## every check, both examples among them, in two lanes side by side (build/test/*.log)
 	$(call say,test: every check$(,) in two lanes)
 	@mkdir -p $(BUILD)/test
 	@$(MAKE) --no-print-directory -j2 -k $(LANES:%=lane-%)
 	$(call say,test: every check passed)
 
-lane-go-and-examples: TARGETS := lint go-test files-only demo
-lane-python-and-e2e: TARGETS := py-test e2e
+lane-go-and-examples: TARGETS := lint go-test files-only demo rehearsal-test
+lane-jobs-and-e2e: TARGETS := jobs-test e2e
 $(LANES:%=lane-%): lane-%:
 	@$(MAKE) --no-print-directory -j1 -S $(TARGETS) 2>&1 | tee $(BUILD)/test/$*.log | \
 		sed -u -e '/resetting jobserver mode/d' -e 's/^/[$*] /' || \
