@@ -223,12 +223,15 @@ def _with_columns(row: Row, names: Sequence[str]) -> Row:
 
 
 def untrue(plan: Plan, table: Table) -> Iterator[tuple[int, str]]:
-    """The model is held to something too: of a clean history it must have what the source has in the end."""
+    """The model is held to something too: of a clean history it must have what the source has in the end.
+
+    A source knows the columns of the first declaration alone.
+    """
     types = {c["name"]: c["type"] for c in plan.shape().columns}
     live: dict[int, dict[int, Any]] = {h: {} for h in plan.histories}
     for key, row in table.rows.items():
         if row.content is not None and (number := plan.number(key)) in live:
-            live[number][key[-1] % SPAN] = row.content
+            live[number][key[-1] % SPAN] = {n: row.content.get(n) for n in plan.shape().content}
     for number, history in plan.histories.items():
         if history.truth is None:
             continue
