@@ -9,23 +9,9 @@ from pyspark import StorageLevel
 from pyspark.sql import DataFrame
 
 
-class Held:
-    """A frame that is computed when it is first read, and kept until `drop`.
-
-    Whatever is made of `frame` is planned from its rows on. Made of the frame that was persisted, it would be analysed
-    with all that led to it, over and over, and compared with all that is kept to find it there: for a batch's plans
-    that is most of the time which the driver needs.
-    """
-
-    def __init__(self, frame: DataFrame) -> None:
-        self._persisted = frame.persist(StorageLevel.MEMORY_AND_DISK)
-        spark = frame.sparkSession
-        rows = self._persisted._jdf.queryExecution().withCachedData()
-        self.frame = DataFrame(spark._jvm.org.apache.spark.sql.Dataset.ofRows(spark._jsparkSession, rows), spark)
-
-    def drop(self) -> None:
-        """Lets go of the rows. What was made of `frame` cannot be read any more."""
-        self._persisted.unpersist()
+def hold(frame: DataFrame) -> DataFrame:
+    """The frame, computed when it is first read and kept until it is unpersisted."""
+    return frame.persist(StorageLevel.MEMORY_AND_DISK)
 
 
 @contextmanager
@@ -34,8 +20,8 @@ def held(frame: DataFrame | None) -> Iterator[DataFrame | None]:
     if frame is None:
         yield None
         return
-    kept = Held(frame)
+    kept = hold(frame)
     try:
-        yield kept.frame
+        yield kept
     finally:
-        kept.drop()
+        kept.unpersist()

@@ -11,7 +11,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lakejobs.errors import REASON_LIMIT, BatchFailed
-from lakejobs.held import Held, held
+from lakejobs.held import held, hold
 from lakejobs.ledger import Outcome
 from lakejobs.manifest import Dataset
 from lakejobs.refine import keyless, staging, target
@@ -54,12 +54,12 @@ _COMMIT_TRIES = 5
 
 @dataclass(frozen=True)
 class Conformed:
-    """A batch's rows, judged and held; `rows` is None if it has none.
+    """A batch's rows, judged and held; `frame` is None if it has none.
 
     `keys` is the range of accepted keys, where it helps.
     """
 
-    rows: Held | None
+    frame: DataFrame | None
     keys: staging.KeyRange | None
     batch: Batch
     measures: Measures = Measures()
@@ -68,13 +68,10 @@ class Conformed:
     spans: str | None = None
     """The spans of the accepted rows, as SQL; None unless the dataset has a window."""
 
-    @property
-    def frame(self) -> DataFrame | None:
-        return self.rows.frame if self.rows else None
-
     def drop(self) -> None:
-        if self.rows:
-            self.rows.drop()
+        """Lets go of the rows."""
+        if self.frame is not None:
+            self.frame.unpersist()
 
 
 @dataclass(frozen=True)
@@ -127,15 +124,15 @@ class Application:
         frame = judge(rows, self.dataset, self.key)
         stays = ~F.col(DELETED) if self.dataset.is_cdc else F.lit(True)
         frame = judge_references(frame, self.quality.checks, self.quality.values, stays, REASONS)
-        kept = Held(keyless.with_record_id(frame, self.dataset, self.source.readable))
+        kept = hold(keyless.with_record_id(frame, self.dataset, self.source.readable))
         try:
             return self._measured(kept, stays)
         except BaseException:
-            kept.drop()
+            kept.unpersist()
             raise
 
-    def _measured(self, kept: Held, stays: Column) -> Conformed:
-        frame, accepted = kept.frame, F.size(REASONS) == 0
+    def _measured(self, frame: DataFrame, stays: Column) -> Conformed:
+        accepted = F.size(REASONS) == 0
         bounds = staging.key_range_bounds(self.dataset, accepted)
         keys = F.when(accepted, F.struct(*self.dataset.row_key))
         moves = F.count(F.when(F.col(HALF) == NEW, True)) if self.dataset.is_cdc else F.lit(0)
@@ -150,7 +147,7 @@ class Application:
         batch = Batch(counted and found["_rows"] == found["_keys"], bool(found["_moves"]))
         statistics = profile(frame.where(accepted & stays), self.dataset) if self.dataset.profile else ()
         measures = measure.measured(self.quality.checks, found, statistics)
-        return Conformed(kept, key_range, batch, measures, found["_unkeyed"], self._spans(frame.where(accepted)))
+        return Conformed(frame, key_range, batch, measures, found["_unkeyed"], self._spans(frame.where(accepted)))
 
     def _spans(self, accepted: DataFrame) -> str | None:
         if self.dataset.window is None:
