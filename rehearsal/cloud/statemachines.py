@@ -101,11 +101,12 @@ class StateMachines:
         def start_execution(
             backend: StepFunctionsParserBackend, state_machine_arn: str, name: Any = None, *args: Any, **kwargs: Any
         ) -> Execution:
-            known = len(machines.executions())
-            execution = stock_start(backend, state_machine_arn, name or str(uuid.uuid4()), *args, **kwargs)
-            if len(machines.executions()) > known:
-                machines._announce(execution)
-            return execution
+            return stock_start_execution(backend, state_machine_arn, name or str(uuid.uuid4()), *args, **kwargs)
+
+        def start(execution: Execution) -> None:
+            # before its thread runs, which may end the execution at once
+            machines._announce(execution, ExecutionStatus.RUNNING)
+            stock_start(execution)
 
         def execution_logic(worker: ExecutionWorker) -> None:
             try:
@@ -117,7 +118,7 @@ class StateMachines:
             execution = communication.execution
             with machines._work.hold(f"end of execution {execution.name}"):
                 stock_terminated(communication)
-                machines._announce(execution)
+                machines._announce(execution, execution.exec_status)
                 machines._forget(execution.exec_arn)
 
         def describe_execution(response: StepFunctionResponse) -> ActionResult:
@@ -127,7 +128,8 @@ class StateMachines:
 
         repairs.replace(StepFunctionResponse, "describe_execution", describe_execution)
         stock_create = repairs.replace(StepFunctionsParserBackend, "create_state_machine", create_state_machine)
-        stock_start = repairs.replace(StepFunctionsParserBackend, "start_execution", start_execution)
+        stock_start_execution = repairs.replace(StepFunctionsParserBackend, "start_execution", start_execution)
+        stock_start = repairs.replace(Execution, "start", start)
         stock_logic = repairs.replace(ExecutionWorker, "_execution_logic", execution_logic)
         stock_terminated = repairs.replace(BaseExecutionWorkerCommunication, "terminated", terminated)
 
@@ -140,7 +142,7 @@ class StateMachines:
             execution.error, execution.cause = "States.Runtime", error.strip().rsplit("\n", 1)[-1]
             execution.stop_date = datetime.datetime.now(datetime.UTC)
             execution.exec_status = ExecutionStatus.FAILED
-            self._announce(execution)
+            self._announce(execution, execution.exec_status)
 
     def _count_failure(self, execution: Execution) -> None:
         """The metric ExecutionsFailed of the state machine. The zero of an execution that succeeds is left out."""
@@ -160,7 +162,7 @@ class StateMachines:
                     del clients[key]
         TMP_THREADS[:] = [thread for thread in TMP_THREADS if thread.is_alive()]
 
-    def _announce(self, execution: Execution) -> None:
+    def _announce(self, execution: Execution, status: ExecutionStatus) -> None:
         # https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
         def millis(moment: datetime.datetime | None) -> int | None:
             return int(moment.timestamp() * 1000) if moment else None
@@ -170,7 +172,7 @@ class StateMachines:
             "executionArn": execution.exec_arn,
             "stateMachineArn": execution.state_machine.arn,
             "name": execution.name,
-            "status": str(execution.exec_status.value),
+            "status": str(status.value),
             "startDate": millis(execution.start_date),
             "stopDate": millis(execution.stop_date),
             "input": described["input"],
@@ -184,7 +186,7 @@ class StateMachines:
             "redriveStatus": "NOT_REDRIVABLE",
             "redriveStatusReason": None,
         }
-        if execution.exec_status == ExecutionStatus.FAILED:
+        if status == ExecutionStatus.FAILED:
             self._count_failure(execution)
         plain = json.loads(json.dumps(detail, default=str))
         self._emit("aws.states", "Step Functions Execution Status Change", plain, [execution.exec_arn])

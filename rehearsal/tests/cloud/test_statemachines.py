@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker, SyncExecutionWorker
 
 from rehearsal.tests.cloud.conftest import Account
 
@@ -43,6 +44,29 @@ def test_a_function_s_error_has_its_own_name(account: Account) -> None:
     assert json.loads(output["cause"])["errorMessage"] == "'no'"
 
 
+def test_an_execution_that_ends_before_its_start_returns_is_told_of_once(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ExecutionWorker, "start", SyncExecutionWorker.start)
+    url, arn = account.queue()
+    machine = account.machine({"A": {"Type": "Fail"}})
+    account.rule({"source": ["aws.states"], "detail": {"stateMachineArn": [machine]}}, {"Arn": arn})
+    account.execute(machine)
+    told = [json.loads(message["Body"])["detail"]["status"] for message in account.drain(url)]
+    assert sorted(told) == ["FAILED", "RUNNING"]
+    assert failures(account, machine) == 1
+
+
+def failures(account: Account, machine: str) -> float:
+    now = datetime.now(UTC)
+    figures = account.cloud.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/States", MetricName="ExecutionsFailed", StartTime=now - timedelta(hours=1),
+        EndTime=now + timedelta(hours=1), Period=7200, Statistics=["Sum"],
+        Dimensions=[{"Name": "StateMachineArn", "Value": machine}],
+    )  # fmt: skip
+    return sum(point["Sum"] for point in figures["Datapoints"])
+
+
 def test_an_execution_that_fails_is_counted_and_its_input_is_text(account: Account) -> None:
     states = {
         "A": {"Type": "Pass", "Parameters": {"text.$": "States.JsonToString($$.Execution.Input)"}, "Next": "B"},
@@ -54,13 +78,7 @@ def test_an_execution_that_fails_is_counted_and_its_input_is_text(account: Accou
     )
     assert json.loads(json.loads(account.execute(passing, {"force": True})["output"])["text"]) == {"force": True}
     assert account.execute(failing)["status"] == "FAILED"
-    now = datetime.now(UTC)
-    figures = account.cloud.client("cloudwatch").get_metric_statistics(
-        Namespace="AWS/States", MetricName="ExecutionsFailed", StartTime=now - timedelta(hours=1),
-        EndTime=now + timedelta(hours=1), Period=7200, Statistics=["Sum"],
-        Dimensions=[{"Name": "StateMachineArn", "Value": failing}],
-    )  # fmt: skip
-    assert sum(point["Sum"] for point in figures["Datapoints"]) == 1
+    assert failures(account, failing) == 1
 
 
 def test_retry_waits_and_gives_up(account: Account) -> None:
