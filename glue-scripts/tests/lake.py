@@ -348,6 +348,20 @@ class Lake:
             return self.spark.table(table)
         return self.spark.read.format("delta").load(self.store(delta).layout.location)
 
+    def now(self, table: str, reader: SparkSession | None = None) -> DataFrame | None:
+        """The rows of a table as it is, whatever the session remembers of it; None if there is none.
+
+        `reader` is the session of somebody else who reads it. Default: this lake's.
+        """
+        spark, delta = reader or self.spark, self._delta(table)
+        if delta is not None:
+            found = self.stored(delta)
+            return None if found is None else spark.read.format("delta").load(found.log.location)
+        if not spark.catalog.tableExists(table):
+            return None
+        spark.sql(f"REFRESH TABLE {table}")
+        return spark.table(table)
+
     def rows(self, table: str, *columns: str) -> list[tuple]:
         frame = self.frame(table)
         return sorted(tuple(r) for r in frame.select(*(columns or frame.columns)).collect())

@@ -59,7 +59,7 @@ class _Play:
         if self.plan.share is None:
             return self._play()
         self._declare(0)
-        self.reader = Reader(self.lake.spark, self.lake.cleaned(DATASET))
+        self.reader = Reader(self.lake, self.lake.cleaned(DATASET))
         with self.reader.reading():
             self._play()
         for batch in self.reader.too_early():
@@ -163,14 +163,11 @@ class _Play:
 
     def _rows(self) -> dict[tuple, Row]:
         """The table's rows, values by their declared types."""
-        name = self.lake.cleaned(DATASET)
-        if not self.lake.exists(name):
+        frame = self.lake.now(self.lake.cleaned(DATASET))
+        if frame is None:
             return {}
         shape = self.plan.shape(self.step)
         types = {c["name"]: c["type"] for c in shape.columns}
-        if self.plan.table_format == "iceberg":
-            self.lake.spark.sql(f"REFRESH TABLE {name}")
-        frame = self.lake.frame(name)
         stored = dict(frame.dtypes)
         # Until a batch has something to write, a table stands as the declaration before had it.
         if any(stored.get(n) != t for n, t in types.items()) and self.written == self.step:
@@ -190,11 +187,10 @@ class _Play:
         return rows
 
     def _compare_quarantine(self) -> None:
-        name = self.lake.quarantine(DATASET)
+        frame = self.lake.now(self.lake.quarantine(DATASET))
         found: Counter[tuple] = Counter()
-        if self.lake.spark.catalog.tableExists(name):
-            self.lake.spark.sql(f"REFRESH TABLE {name}")
-            for r in self.lake.spark.table(name).collect():
+        if frame is not None:
+            for r in frame.collect():
                 found[r["batch_id"], r["object_key"], r["record_sha256"], r["occurrence"], tuple(r["reasons"])] += 1
         wanted: Counter[tuple] = Counter()
         seen: Counter[tuple] = Counter()

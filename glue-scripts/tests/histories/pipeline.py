@@ -67,7 +67,7 @@ class Pipeline:
         failure: Exception | None = None
         with self.wire.run(fault, overtake) as running:
             try:
-                self._session = self._session or another_session(self.lake.spark)
+                self._session = self._session or self._fresh()
                 activate(self._session)
                 refine(self._session, arguments, self.lake.clients)
             except Exception as error:  # a run that is struck ends in any way
@@ -81,6 +81,11 @@ class Pipeline:
         elif failure is not None:
             raise failure
         self._settle(run, token, batches)
+
+    def _fresh(self) -> SparkSession:
+        """What a new process has: a session of its own, and none of the logs that Delta's code remembers."""
+        self.lake.spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
+        return another_session(self.lake.spark)
 
     def _start(self, batches: list[dict]) -> tuple[RefineArguments, str, int]:
         ids = "".join(f"{batch}\n" for batch in sorted(item["batch"] for item in batches))

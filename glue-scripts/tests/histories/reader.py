@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from lake import Lake
 from lakejobs.session import activate, another_session
-from pyspark.sql import SparkSession
 
 
 class Reader:
@@ -18,10 +18,10 @@ class Reader:
     `saw` holds, for each read, when it had ended and the batches whose rows it saw; `errors` what a read failed with.
     """
 
-    def __init__(self, spark: SparkSession, table: str) -> None:
+    def __init__(self, lake: Lake, table: str) -> None:
         self.saw: list[tuple[float, frozenset[str]]] = []
         self.errors: list[str] = []
-        self._spark, self._table = another_session(spark), table
+        self._lake, self._spark, self._table = lake, another_session(lake.spark), table
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reader", daemon=True)
         self._from: dict[str, float] = {}
@@ -50,9 +50,9 @@ class Reader:
         activate(self._spark)
         while not self._stop.is_set():
             try:
-                if self._spark.catalog.tableExists(self._table):
-                    self._spark.sql(f"REFRESH TABLE {self._table}")
-                    found = self._spark.table(self._table).select("_batch_id").distinct().collect()
+                rows = self._lake.now(self._table, self._spark)
+                if rows is not None:
+                    found = rows.select("_batch_id").distinct().collect()
                     self.saw.append((time.monotonic(), frozenset(row[0] for row in found)))
             except Exception as error:  # told by the test, which fails for it
                 self.errors.append(f"{type(error).__name__}: {error}"[:500])

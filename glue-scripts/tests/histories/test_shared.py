@@ -1,4 +1,5 @@
-"""Histories that share the batches of one table: 300 of them, in two tables with keys of either kind."""
+"""Histories that share the batches of a table: 300 on Iceberg, 60 on each other format, half of them with a key of
+either kind."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from pyspark.sql import SparkSession
 from histories.check import FORMATS, check, seed_of
 from histories.plan import random_plan
 
-_HISTORIES = {"iceberg": 150}
+_HISTORIES = {"iceberg": 150, "delta": 30}
 
 pytestmark = pytest.mark.soak
 
