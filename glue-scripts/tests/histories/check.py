@@ -24,13 +24,13 @@ def seed_of() -> int:
     return int(os.environ.get("SEED") or time.time_ns() % 1_000_000_000)
 
 
-def player(spark: SparkSession) -> Callable[[Plan], Verdict]:
-    """Plays each plan in a lake of its own."""
+def player(spark: SparkSession, to_the_end: bool = True) -> Callable[[Plan], Verdict]:
+    """Plays each plan in a lake of its own, as `play` does."""
 
     def one(plan: Plan) -> Verdict:
         lake = Lake(spark)
         try:
-            return play(plan, lake)
+            return play(plan, lake, to_the_end)
         finally:
             lake.clear()
 

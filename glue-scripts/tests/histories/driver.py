@@ -10,7 +10,7 @@ from typing import Any
 
 from lake import Lake, replicated
 
-from histories.model import Row
+from histories.model import Row, Shape
 from histories.outcomes import Outcome, Table
 from histories.pipeline import Pipeline
 from histories.plan import DATASET, NAME, SPAN, Plan, batches
@@ -37,19 +37,22 @@ class Verdict:
             self.histories.add(number)
 
 
-def play(plan: Plan, lake: Lake) -> Verdict:
-    """Lands the plan's files, runs its batches as the pipeline would, and compares after each run and at the end."""
+def play(plan: Plan, lake: Lake, to_the_end: bool = True) -> Verdict:
+    """Lands the plan's files, runs its batches as the pipeline would, and compares after each run and at the end.
+
+    Not `to_the_end` it stops at the first slot with a disagreement.
+    """
     wire = Wire()
     with wire.watched():
-        return _Play(plan, lake, wire).run()
+        return _Play(plan, lake, wire, to_the_end).run()
 
 
 class _Play:
-    def __init__(self, plan: Plan, lake: Lake, wire: Wire) -> None:
-        self.plan, self.lake = plan, lake
+    def __init__(self, plan: Plan, lake: Lake, wire: Wire, to_the_end: bool) -> None:
+        self.plan, self.lake, self.to_the_end = plan, lake, to_the_end
         self.pipeline = Pipeline(lake, DATASET, wire)
         self.table, self.verdict = Table(), Verdict()
-        self.step = self.written = -1
+        self.step = -1
         self.reader: Reader | None = None
         self.items: dict[int, dict] = {}
         self.landed: dict[int, list[Landed]] = {}
@@ -72,6 +75,8 @@ class _Play:
         made = batches(self.plan)
         waiting: list[int] = []
         for i, slot in enumerate(self.plan.timeline):
+            if self.verdict.problems and not self.to_the_end:
+                return self.verdict
             if slot.declared != self.step:
                 self._declare(slot.declared)
             if i in made:
@@ -94,6 +99,7 @@ class _Play:
     def _declare(self, step: int) -> None:
         self.step, shape = step, self.plan.shape(step)
         more = {"table_format": self.plan.table_format, "gate": self.plan.gate(step)}
+        more |= {"drift": "evolve"} if self.plan.evolves else {}
         self.lake.declare(replicated(NAME, list(shape.columns), list(shape.keys), **more))
 
     def _drain(self, slots: list[int], fault: tuple | None) -> None:
@@ -118,9 +124,7 @@ class _Play:
     def _applied(self, i: int, step: int) -> Outcome:
         batch = self.items[i]["batch"]
         load, gate = self.plan.timeline[i].load, self.plan.gate(step)
-        outcome = self.table.apply(batch, self.landed[i], self.plan.shape(step), load, gate)
-        self.written = step if outcome.state == "applied" else self.written
-        return outcome
+        return self.table.apply(batch, self.landed[i], self.plan.shape(step), load, gate)
 
     def _replay(self, i: int, fault: tuple | None) -> None:
         if i not in self.items:
@@ -152,8 +156,7 @@ class _Play:
             self.verdict.add(f"{what}: the job says {found}, the model {right}; {record.get('reason', '')}")
 
     def _compare_rows(self, when: str) -> None:
-        names = self.plan.shape(self.step).content
-        found = self._rows()
+        found, names = self._rows(), self._shape().content
         wanted = {key: _with_columns(row, names) for key, row in self.table.rows.items()}
         for key in sorted(found.keys() | wanted.keys()):
             ours, theirs = found.get(key), wanted.get(key)
@@ -161,17 +164,20 @@ class _Play:
             if not same:
                 self.verdict.add(f"{when}, key {key}: the table has {ours}, the model {theirs}", self.plan.number(key))
 
+    def _shape(self) -> Shape:
+        """The table as it should stand. Until something is to be written, it is as the declaration before had it."""
+        return Shape(self.table.columns, self.plan.shape().keys)
+
     def _rows(self) -> dict[tuple, Row]:
-        """The table's rows, values by their declared types."""
+        """The table's rows, values by the types they should have."""
         frame = self.lake.now(self.lake.cleaned(DATASET))
         if frame is None:
             return {}
-        shape = self.plan.shape(self.step)
+        shape = self._shape()
         types = {c["name"]: c["type"] for c in shape.columns}
         stored = dict(frame.dtypes)
-        # Until a batch has something to write, a table stands as the declaration before had it.
-        if any(stored.get(n) != t for n, t in types.items()) and self.written == self.step:
-            self.verdict.add(f"the columns are {stored}, declared are {types}")
+        if types != {n: t for n, t in stored.items() if not n.startswith("_")}:
+            self.verdict.add(f"the columns are {stored}, should be {types}")
         shown = [_shown(n, t, n in stored) for n, t in types.items()]
         rows: dict[tuple, Row] = {}
         for r in frame.selectExpr(*shown, "_batch_id", "_generation", "_sequence", "_is_deleted").collect():
@@ -221,16 +227,17 @@ def _with_columns(row: Row, names: Sequence[str]) -> Row:
 def untrue(plan: Plan, table: Table) -> Iterator[tuple[int, str]]:
     """The model is held to something too: of a clean history it must have what the source has in the end.
 
-    A source knows the columns of the first declaration alone.
+    A source knows the columns of the first declaration, and those it gains of its own.
     """
-    types = {c["name"]: c["type"] for c in plan.shape().columns}
+    types = {c["name"]: c["type"] for c in (table.columns if plan.evolves else plan.shape().columns)}
+    names = [name for name in types if name not in plan.shape().keys]
     live: dict[int, dict[int, Any]] = {h: {} for h in plan.histories}
     for key, row in table.rows.items():
         if row.content is not None and (number := plan.number(key)) in live:
-            live[number][key[-1] % SPAN] = {n: row.content.get(n) for n in plan.shape().content}
+            live[number][key[-1] % SPAN] = {n: row.content.get(n) for n in names}
     for number, history in plan.histories.items():
         if history.truth is None:
             continue
-        wanted = {i: {n: parse(v, types[n]) for n, v in row.items()} for i, row in history.truth.items()}
+        wanted = {i: {n: parse(row.get(n), types[n]) for n in names} for i, row in history.truth.items()}
         if live[number] != wanted:
             yield number, f"history {number}: the model has {live[number]}, the source {wanted}"

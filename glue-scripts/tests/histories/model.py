@@ -25,10 +25,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Shape:
-    """A dataset's declaration: its columns as the manifest has them, and which are the key."""
+    """A dataset's declaration: its columns as the manifest has them, which are the key, and if input adds to them."""
 
     columns: Sequence[Declared]
     keys: Sequence[str]
+    evolves: bool = False
 
     @property
     def content(self) -> list[str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from histories.growth import followed
 from histories.model import Judged, Row, Shape, judged
 from histories.records import Declared, Key, Landed
 
@@ -25,16 +26,23 @@ class Outcome:
 
 @dataclass
 class Table:
-    """The table batch by batch. `quarantine` holds each batch's refused records as its last run left them."""
+    """The table batch by batch. `quarantine` holds each batch's refused records as its last run left them.
+
+    `columns` are those the table has: of the last declaration under which something was written.
+    """
 
     rows: dict[Key, Row] = field(default_factory=dict)
     loaded: int = 0
+    columns: Sequence[Declared] = ()
     quarantine: dict[str, tuple[Judged, ...]] = field(default_factory=dict)
 
     def apply(
         self, batch: str, landed: Iterable[Landed], shape: Shape, load: int | None = None, gate: Declared | None = None
     ) -> Outcome:
         """Takes a batch to its outcome. The gate is the manifest's; a blocked batch changes nothing."""
+        landed = list(landed)
+        if shape.evolves:
+            shape = replace(shape, columns=followed(shape.columns, self.columns, landed))
         found = [judged(record, shape, batch) for record in landed]
         found.sort(key=lambda one: (one.landed.place, one.line))
         refused = tuple(one for one in found if one.reasons)
@@ -49,6 +57,8 @@ class Table:
         self.rows |= after | {key: Row(load or 0, "", None, batch) for key in absent}
         if completes:
             self.loaded = load or 0
+        if effective or completes:
+            self.columns = shape.columns
         counts += Counter(read=len(found), quarantined=len(refused))
         return Outcome("applied" if effective else "empty", counts, len(absent), reasons, refused)
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from histories.delivery import FILES, Delivery, History, Timeline, deliver, timeline
+from histories.growth import GAINED, gains
 from histories.model import Shape
 from histories.records import INVALID, Declared, Landed, Record, parse
 from histories.story import CONTENT, EXTRA, declared, story
@@ -39,7 +40,7 @@ class Plan:
 
     `seed` also decides how files are shuffled. `key` is `composite` or `single`, `table_format` as in the manifest;
     `content` names the columns beside the key. `share` is the share of refused records above which the gate blocks a
-    batch, until the declaration takes its first step; None for no gate.
+    batch, until the declaration takes its first step; None for no gate. If the table `evolves`, it follows its input.
     """
 
     seed: int
@@ -49,10 +50,11 @@ class Plan:
     table_format: str = "iceberg"
     content: tuple[str, ...] = tuple(c["name"] for c in CONTENT)
     share: float | None = None
+    evolves: bool = False
 
     def shape(self, step: int = 0) -> Shape:
         """The declaration after so many steps."""
-        return Shape([*key_columns(self.key), *declared(self.content, step)], _KEYS[self.key])
+        return Shape([*key_columns(self.key), *declared(self.content, step)], _KEYS[self.key], self.evolves)
 
     def gate(self, step: int) -> Declared:
         """The gate after so many steps of the declaration."""
@@ -89,9 +91,11 @@ def plan_on(r: Random, seed: int, count: int, slots: Timeline, changes: int = 8,
     content = tuple(sorted(r.sample([c["name"] for c in CONTENT], 4)))
     names = content + ((EXTRA["name"],) if steps else ())
     empty = all(slot.load != 1 for slot in slots)
+    later = gains(seed, generations, changes) if more.get("evolves") else {}
+    later = {name: at for name, at in later.items() if name in (*content, *GAINED)}
     histories = {}
     for h in range(1, count + 1):
-        told = story(Random(f"{seed}/{h}"), generations, names, changes, empty)
+        told = story(Random(f"{seed}/{h}"), generations, names, changes, empty, later)
         history = deliver(Random(f"{seed}/{h}/delivery"), told, slots)
         histories[h] = replace(history, truth=None) if steps else history
     return Plan(seed, slots, histories, content=content, **more)
@@ -167,20 +171,21 @@ def encode(records: Sequence[Record], shape: Shape, text: bool) -> bytes:
     for name, kind in types.items():
         columns[name] = _array([record.values.get(name) for record in records], kind)
     for name in sorted({name for record in records for name in record.values} - types.keys()):
-        columns[name] = _array([record.values.get(name) for record in records], "string")
+        columns[name] = _array([record.values.get(name) for record in records], GAINED.get(name, "string"), spare=0)
     sink = io.BytesIO()
     pq.write_table(pa.table(columns), sink)
     return sink.getvalue()
 
 
-def _array(texts: Iterable[str | None], kind: str) -> pa.Array:
+def _array(texts: Iterable[str | None], kind: str, spare: int = 4) -> pa.Array:
+    """A column of a file. Decimals have so many digits more than their type."""
     values = [parse(text, kind) for text in texts]
     if kind == "string":
         return pa.array(values, pa.string())
     if kind.startswith("decimal"):
         digits, scale = (int(n) for n in kind[8:-1].split(","))
         exact = Decimal(1).scaleb(-scale)
-        return pa.array([v if v is None else v.quantize(exact) for v in values], pa.decimal128(digits + 4, scale))
+        return pa.array([v if v is None else v.quantize(exact) for v in values], pa.decimal128(digits + spare, scale))
     return pa.array(values, _NATIVE[kind])
 
 
@@ -194,5 +199,6 @@ def pasted(plan: Plan) -> str:
         lines += [f"                {d!r},\n" for d in history.deliveries]
         truth = "" if history.truth is None else f"            {history.truth!r},\n"
         lines.append(f"            ),\n{truth}        ),\n")
-    more = {"key": plan.key, "table_format": plan.table_format, "content": plan.content, "share": plan.share}
+    more = {"key": plan.key, "table_format": plan.table_format, "content": plan.content, "share": plan.share,
+            "evolves": plan.evolves}  # fmt: skip
     return "".join(lines) + "    },\n" + "".join(f"    {k}={v!r},\n" for k, v in more.items()) + ")"

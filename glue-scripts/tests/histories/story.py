@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from histories.growth import WIDE_VALUES, values_of
 from histories.records import Declared
 
 IDS = range(1, 7)
@@ -108,42 +109,62 @@ class Story:
     clean: bool
 
 
-def story(r: Random, generations: int, names: Sequence[str], changes: int = 8, empty: bool = False) -> Story:
+def story(
+    r: Random,
+    generations: int,
+    names: Sequence[str],
+    changes: int = 8,
+    empty: bool = False,
+    gains: Mapping[str, tuple[int, int]] | None = None,
+) -> Story:
     """A random story of a table with these columns beside the key.
 
     A clean one has no invalid records and repeats no sequence, so that a lake must end with its rows.
-    The source is `empty` at first where its first generation is not loaded.
+    The source is `empty` at first where its first generation is not loaded. `gains` is what comes later, and when.
     """
-    source = _Source(r, list(names), clean=r.random() < 0.3)
+    source = _Source(r, list(names), r.random() < 0.3, dict(gains or {}))
     if empty:
         source.rows.clear()
     told = []
     for number in range(1, generations + 1):
-        source.restart(unseen=number > 1)
+        source.restart(number)
         load = tuple(source.loaded())
         told.append(Generation(number, load, tuple(source.changes(r.randint(0, 2 * changes)))))
     return Story(tuple(told), source.rows, source.clean)
 
 
 class _Source:
-    def __init__(self, r: Random, names: list[str], clean: bool) -> None:
-        self.r, self.names, self.clean = r, names, clean
+    def __init__(self, r: Random, names: list[str], clean: bool, gains: dict[str, tuple[int, int]]) -> None:
+        self.r, self.names, self.clean, self.gains = r, names, clean, gains
+        self.wide: set[str] = set()
         self.rows: dict[int, dict[str, str | None]] = {i: self._values() for i in IDS if r.random() < 0.4}
         self.n, self.at = 0, 0
 
     def _values(self) -> dict[str, str | None]:
-        return {name: self.r.choice(_GOOD[name]) for name in self.names}
+        return {name: self._value(name) for name in self.names}
 
-    def restart(self, unseen: bool) -> None:
+    def _value(self, name: str) -> str | None:
+        return self.r.choice(values_of(_GOOD, name, name in self.wide))
+
+    def restart(self, generation: int) -> None:
         """A new replication starts its sequence anew; what happened in between nobody saw."""
-        self.n = 0
-        if not unseen:
+        self.generation, self.n = generation, 0
+        self._grow()
+        if generation == 1:
             return
         for i in IDS:
             if i in self.rows and self.r.random() < 0.3:
                 del self.rows[i]
             elif self.r.random() < 0.2:
                 self.rows[i] = self._values()
+
+    def _grow(self) -> None:
+        for name in [name for name, at in self.gains.items() if (self.generation, self.n) >= at]:
+            del self.gains[name]
+            if name in WIDE_VALUES:
+                self.wide.add(name)
+            else:
+                self.names.append(name)
 
     def loaded(self) -> list[Change]:
         return [self._dirty(Change("I", None, str(i), dict(values))) for i, values in self.rows.items()]
@@ -152,6 +173,7 @@ class _Source:
         made: list[Change] = []
         while len(made) < count:
             self.at += 1
+            self._grow()
             for _ in range(self.r.choice((1, 1, 1, 2, 3))):
                 made += self._transaction()
         return made
@@ -176,7 +198,7 @@ class _Source:
         if motif < 0.95 and free:
             return self._moves(i, free)
         name = self.r.choice(self.names)
-        return [self._update(i, self.rows[i] | {name: self.r.choice(_GOOD[name])})]
+        return [self._update(i, self.rows[i] | {name: self._value(name)})]
 
     def _moves(self, i: int, free: list[int]) -> list[Change]:
         """A row takes a free key; perhaps another takes the key it left, or it goes back."""
@@ -236,6 +258,6 @@ class _Source:
         elif flaw == "before" and op == "U":
             before = "?"
         else:
-            name = self.r.choice(self.names)
+            name = self.r.choice([name for name in self.names if name in _BAD])
             values[name] = self.r.choice(_BAD[name])
         return Change(op, n, id, values, before, change.at)

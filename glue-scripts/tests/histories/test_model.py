@@ -12,6 +12,7 @@ import pytest
 
 from histories.delivery import Delivery, History, Slot
 from histories.driver import untrue
+from histories.growth import followed
 from histories.model import Epoch, Row, settled
 from histories.outcomes import Table
 from histories.peers import compare
@@ -78,6 +79,24 @@ def test_both_models_agree_and_tell_the_truth(seed: int) -> None:
     assert any(h.truth is not None for h in plan.histories.values())
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_table_that_follows_its_input_ends_as_if_declared_for_all_of_it(seed: int) -> None:
+    plan = random_plan(seed, 30, 6, 2, key="composite" if seed % 2 else "single", evolves=True)
+    table, columns = Table(), [0]
+    for i, found in batches(plan).items():
+        landed = [one for file in found for one in file.landed]
+        table.apply(str(i), landed, plan.shape(), plan.timeline[i].load)
+        columns.append(len(table.columns))
+    every = [one for found in batches(plan).values() for file in found for one in file.landed]
+    wide = dataclasses.replace(plan.shape(), columns=followed(plan.shape().columns, (), every), evolves=False)
+    assert list(table.columns) == wide.columns
+    assert len(set(columns)) > 2, "not all columns come at once"
+    of_plan = [dataclasses.replace(epoch, shape=wide) for epoch in epochs(plan)]
+    wanted = {key: wide.place(row) for key, row in settled(of_plan).items()}
+    assert {key: wide.place(row) for key, row in table.rows.items()} == wanted
+    assert list(untrue(plan, table)) == []
+
+
 def test_stories_hold_every_motif() -> None:
     """What the harness promises to try does occur."""
     plan = random_plan(1, 300, 8, 3)
@@ -104,7 +123,7 @@ def test_stories_hold_every_motif() -> None:
 
 
 def test_a_pasted_plan_is_the_plan() -> None:
-    plan = random_plan(5, 3, 4, 2, key="single")
+    plan = random_plan(5, 3, 4, 2, key="single", evolves=True)
     names = {"Plan": Plan, "Slot": Slot, "History": History, "Delivery": Delivery, "Change": Change}
     again = eval(pasted(plan), names)
     assert dataclasses.replace(again) == plan
