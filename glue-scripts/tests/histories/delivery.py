@@ -10,6 +10,8 @@ from typing import Any
 from histories.story import Change, Story
 
 FILES = 2
+# About as many side effects as a run of one small batch has; what comes later is for the sweeps of the long tier.
+_EFFECTS = 24
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,8 @@ def timeline(r: Random, batches: int, generations: int, faults: float = 0.4, ste
 
 def _fault(r: Random) -> tuple[Any, ...]:
     if r.random() < 0.75:
-        return "crash", r.randint(1, 40), r.choice(("before", "after"))
-    return "overtaken", r.randint(1, 40)
+        return "crash", r.randint(1, _EFFECTS), r.choice(("before", "after"))
+    return "overtaken", r.randint(1, _EFFECTS)
 
 
 def deliver(r: Random, told: Story, slots: Timeline) -> History:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -36,25 +37,33 @@ _LINES = ("{id},{seq},{name},{qty}", "{seq},{name},{qty},{id}")
 
 @dataclass(frozen=True)
 class PlainPlan:
-    """So many histories of an `append` or `upsert` dataset on one timeline. The lines come of the seed."""
+    """So many histories of an `append` or `upsert` dataset, or of an append without a `key`, on one timeline.
+
+    The lines come of the seed.
+    """
 
     seed: int
     load: str
     histories: int
     timeline: Timeline
     unique: bool
+    keyed: bool = True
+    table_format: str = "iceberg"
 
     @property
     def rule(self) -> Rule:
-        return Rule(COLUMNS, ("id",), "seq" if self.load == "upsert" else None, self.unique)
+        keys = ("id",) if self.keyed else ()
+        return Rule(COLUMNS, keys, "seq" if self.load == "upsert" else None, self.unique)
 
 
-def random_plain(seed: int, load: str, histories: int, batches: int) -> PlainPlan:
+def random_plain(
+    seed: int, load: str, histories: int, batches: int, keyed: bool = True, table_format: str = "iceberg"
+) -> PlainPlan:
     r = Random(f"{seed}/{load}")
     slots = tuple(s for s in timeline(r, batches, 1, faults=0.4) if s.load is None)
     slots = tuple(s.__class__(None, s.runs_on and i + 1 < len(slots), s.fault, tuple(k for k in s.replay if k <= i))
                   for i, s in enumerate(slots))  # fmt: skip
-    return PlainPlan(seed, load, histories, slots, r.random() < 0.5)
+    return PlainPlan(seed, load, histories, slots, r.random() < 0.5 and keyed, keyed, table_format)
 
 
 def files(plan: PlainPlan) -> dict[int, list[tuple[str, list[Line], bytes]]]:
@@ -100,7 +109,8 @@ def _line(r: Random, file: int, values: dict[str, str | None]) -> Line:
 def play_plain(plan: PlainPlan, lake: Lake) -> Verdict:
     """Runs the plan's batches as the pipeline would and compares with the model."""
     more = {"sequence": "seq"} if plan.load == "upsert" else {}
-    lake.declare(dataset(NAME, list(COLUMNS), ["id"], unique_key=plan.unique, **more))
+    more |= {"unique_key": plan.unique, "table_format": plan.table_format}
+    lake.declare(dataset(NAME, list(COLUMNS), list(plan.rule.keys), **more))
     wire, made, verdict = Wire(), files(plan), Verdict()
     table, pipeline = PlainTable(plan.rule), Pipeline(lake, DATASET, wire)
     items: dict[int, dict] = {}
@@ -139,21 +149,40 @@ def _compare(what: str, record: dict[str, Any], wanted: tuple[str, Counter], ver
         verdict.add(f"{what}: the job says {record['state']} {counts}, the model {wanted[0]} {dict(wanted[1])}")
 
 
-def _compare_tables(plan: PlainPlan, lake: Lake, table: PlainTable, verdict: Verdict) -> None:
+def _compare_keyed(plan: PlainPlan, stored: Sequence[Any], table: PlainTable, verdict: Verdict) -> None:
     found: dict[tuple, Stored] = {}
-    names = table.rule.others
-    for row in lake.spark.table(lake.cleaned(DATASET)).collect():
+    for row in stored:
         key = (row["id"],)
         if key in found:
             verdict.add(f"key {key} is in the table twice", key[0] // _SPAN)
         sequence = row["seq"] if plan.load == "upsert" else None
-        found[key] = Stored(sequence, tuple(row[n] for n in names), row["_batch_id"])
+        found[key] = Stored(sequence, tuple(row[n] for n in table.rule.others), row["_batch_id"])
     for key in sorted(found.keys() | table.rows.keys()):
         ours, theirs = found.get(key), table.rows.get(key)
         if ours != theirs or (ours and theirs and ours.batch != theirs.batch):
             verdict.add(f"key {key}: the table has {ours}, the model {theirs}", key[0] // _SPAN)
+
+
+def _compare_bags(_plan: PlainPlan, stored: Sequence[Any], table: PlainTable, verdict: Verdict) -> None:
+    """Rows without a key: how many there are of each kind, and that no two have one id."""
+    names = table.rule.others
+    found = Counter((tuple(row[n] for n in names), row["_batch_id"]) for row in stored)
+    wanted = Counter((row.content, row.batch) for row in table.rows.values())
+    for row, n in (found - wanted).items():
+        verdict.add(f"the table has {n} of {row} that the model does not have", row[0][names.index("id")] // _SPAN)
+    for row, n in (wanted - found).items():
+        verdict.add(f"the table lacks {n} of {row}", row[0][names.index("id")] // _SPAN)
+    twice = len(stored) - len({row["_record_id"] for row in stored})
+    if twice:
+        verdict.add(f"{twice} rows have the id of another")
+
+
+def _compare_tables(plan: PlainPlan, lake: Lake, table: PlainTable, verdict: Verdict) -> None:
+    stored = lake.now(lake.cleaned(DATASET))
+    (_compare_keyed if plan.keyed else _compare_bags)(plan, stored.collect() if stored else [], table, verdict)
     refused: Counter[tuple] = Counter()
-    for row in lake.spark.table(lake.quarantine(DATASET)).collect():
+    quarantined = lake.now(lake.quarantine(DATASET))
+    for row in quarantined.collect() if quarantined else ():
         refused[row["batch_id"], row["object_key"], row["raw"], tuple(row["reasons"])] += 1
     wanted = Counter(
         (batch, place, raw.decode("utf-8", "replace"), reasons)

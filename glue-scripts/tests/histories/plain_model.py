@@ -14,7 +14,10 @@ _WRITES = ("inserted", "updated", "unchanged")
 
 @dataclass(frozen=True)
 class Rule:
-    """A dataset's declaration: columns as the manifest has them, keys, the sequence of an upsert, and `unique_key`."""
+    """A dataset's declaration: columns as the manifest has them, keys, the sequence of an upsert, and `unique_key`.
+
+    Without keys a record is told apart by where it stands: its object, and which of alike lines there it is.
+    """
 
     columns: Sequence[Declared]
     keys: Sequence[str]
@@ -64,13 +67,16 @@ class PlainTable:
     def apply(self, batch: str, lines: Iterable[Line]) -> tuple[str, Counter]:
         """The batch's state and counts."""
         ordered = sorted(lines, key=lambda line: (line.place, line.raw))
+        alike: Counter[tuple[str, bytes]] = Counter()
         counts, refused, accepted = Counter(read=len(ordered)), [], []
         for line in ordered:
             reasons, values = self._judged(line)
             if reasons:
                 refused.append((line.place, line.raw, tuple(reasons)))
                 continue
-            key = tuple(values[k] for k in self.rule.keys)
+            alike[line.place, line.raw] += 1
+            standing = (line.place, line.raw, alike[line.place, line.raw])
+            key = tuple(values[k] for k in self.rule.keys) or standing
             sequence = values[self.rule.sequence] if self.rule.sequence else None
             accepted.append((line, key, Stored(sequence, tuple(values[n] for n in self.rule.others), batch)))
         outcome = self._upsert if self.rule.sequence else self._append

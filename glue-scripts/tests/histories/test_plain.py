@@ -8,7 +8,7 @@ import pytest
 from lake import Lake
 from pyspark.sql import SparkSession
 
-from histories.check import seed_of
+from histories.check import FORMATS, seed_of
 from histories.plain import PlainPlan, files, play_plain, random_plain
 from histories.plain_model import PlainTable
 
@@ -30,22 +30,27 @@ def test_an_upsert_ends_the_same_however_it_is_cut(seed: int) -> None:
     assert table.rows == ordered.rows
 
 
+def test_a_record_without_a_key_is_a_row_wherever_it_stands() -> None:
+    table = replayed(plan := random_plain(1, "append", 40, 6, keyed=False))
+    lines = [line for made in files(plan).values() for _, lines, _ in made for line in lines]
+    assert len(table.rows) + sum(map(len, table.quarantine.values())) == len(lines)
+    before = dict(table.rows)
+    state, counts = table.apply("again", lines)
+    assert (state, counts["duplicate"], table.rows) == ("empty", len(before), before)
+
+
 @pytest.mark.soak
-@pytest.mark.parametrize("load", ["append", "upsert"])
-def test_tables_without_changes(spark: SparkSession, load: str, capsys: pytest.CaptureFixture[str]) -> None:
-    for seed in range(seed_of(), seed_of() + 10):
-        plan = random_plain(seed, load, 200, 8)
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("kind", ["append", "upsert", "append without a key"])
+@pytest.mark.parametrize("table_format", FORMATS)
+def test_tables_without_changes(
+    spark: SparkSession, table_format: str, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, load = seed_of(), kind.split()[0]
+    for seed in range(first, first + 5):
+        plan = random_plain(seed, load, 200, 8, keyed=kind == load, table_format=table_format)
         verdict = play_plain(plan, Lake(spark))
         with capsys.disabled():
-            print(f"\n{load}, SEED={seed}: {plan.histories} histories, {verdict.batches} batches,"
+            print(f"\n{table_format}, {kind}, SEED={seed}: {plan.histories} histories, {verdict.batches} batches,"
                   f" {len(verdict.faults)} faults, {len(verdict.problems)} disagreements")  # fmt: skip
         assert not verdict.problems, "\n".join(verdict.problems[:10])
-
-
-@pytest.mark.soak
-@pytest.mark.parametrize("load", ["append", "upsert"])
-def test_tables_without_changes_in_short(spark: SparkSession, load: str) -> None:
-    seed = seed_of()
-    print(f"SEED={seed}")
-    verdict = play_plain(random_plain(seed, load, 60, 3), Lake(spark))
-    assert not verdict.problems, f"SEED={seed}\n" + "\n".join(verdict.problems[:10])
