@@ -41,45 +41,76 @@ class Wrong:
                 patch.setattr(other, last, space[last])
 
 
+@dataclass(frozen=True)
+class Mutant:
+    """Mistakes made at once, and the table that they are looked for in: what it holds, and its format.
+
+    A `late` run is looked for where each run is overtaken. `evolving` tables follow their input, `keyless` ones have no
+    key and no changes.
+    """
+
+    wrong: tuple[Wrong, ...]
+    table: str = "iceberg"
+    late: bool = False
+    evolving: bool = False
+    keyless: bool = False
+
+
 _CLASSIFY, _CHANGES = "lakejobs.refine.classify_changes", "lakejobs.refine.changes"
+_EVOLVE = "lakejobs.refine.evolve"
+_NO_FENCE = Wrong("lakejobs.refine.batch", "Workshop.fence", {"self.ledger.renew(lease)": "pass"})
 _GUARD = "has_stored & (stored_change > change)"
 
-MUTANTS: dict[str, tuple[Wrong, ...]] = {
-    "no sequence guard": (Wrong(_CLASSIFY, "_judged", {f'.when({_GUARD}, "stale")': ""}),),
-    "equal sequences by arrival": (
+MUTANTS: dict[str, Mutant] = {
+    "no sequence guard": Mutant((Wrong(_CLASSIFY, "_judged", {f'.when({_GUARD}, "stale")': ""}),)),
+    "equal sequences by arrival": Mutant((
         Wrong(_CLASSIFY, "_judged", {_GUARD: 'has_stored & (F.col(f"{STORED}.{SEQUENCE}") > F.col(SEQUENCE))'}),
-    ),
-    "tombstones forgotten": (Wrong(_CLASSIFY, "_judged", {_GUARD: f"~stored_deleted & {_GUARD}"}),),
-    "a delete above content at its place": (
+    )),
+    "tombstones forgotten": Mutant((Wrong(_CLASSIFY, "_judged", {_GUARD: f"~stored_deleted & {_GUARD}"}),)),
+    "a delete above content at its place": Mutant((
         Wrong(_CLASSIFY, "_judged", {"stored_change > change": "(stored_change > change) & ~deleted"}),
-    ),
-    "older generations as good as the load's": (
+    )),
+    "older generations as good as the load's": Mutant((
         Wrong(_CLASSIFY, "_judged", {'.when(F.col(GENERATION) < loaded, "stale")': ""}),
-    ),
-    "duplicates counted as changes": (
+    )),
+    "duplicates counted as changes": Mutant((
         Wrong("lakejobs.refine.compare", "ranked", {'F.col("_number") == F.col("_rank")': "F.lit(True)"}),
-    ),
-    "a key change keeps the old key": (
+    )),
+    "a key change keeps the old key": Mutant((
         Wrong(_CHANGES, "_moves", {'_operation().eqNullSafe("U") & F.coalesce(differs, F.lit(False))': "F.lit(False)"}),
-    ),
-    "rules judge deletes": (Wrong(_CHANGES, "_reasons", {"fault & ~_deletes()": "fault"}),),
-    "a load deletes rows it refuses": (
+    )),
+    "rules judge deletes": Mutant((Wrong(_CHANGES, "_reasons", {"fault & ~_deletes()": "fault"}),)),
+    "a load deletes rows it refuses": Mutant((
         Wrong("lakejobs.refine.apply", "Application._absent",
               {"self.load, conformed.frame)": "self.load, conformed.frame.where(F.size(REASONS) == 0))"}),
-    ),
-    "a dead run's commit is not found": (
+    )),
+    "a dead run's commit is not found": Mutant((
         Wrong("lakejobs.refine.batch", "BatchWork._recovered",
               {"return table.published(self.frozen.batch)": "return None"}),
-    ),
-    "a batch's quarantine is added to": (
+    )),
+    "a batch's quarantine is added to": Mutant((
         Wrong("lakejobs.refine.quarantine", "write_quarantine", {"replace=ours": "replace=None"}),
-    ),
+    )),
     # Three layers keep a late run from its commit, and any one is enough: the lease's check, main's, and the catalog's.
-    "a late run's commit is not refused": (
-        Wrong("lakejobs.refine.batch", "Workshop.fence", {"self.ledger.renew(lease)": "pass"}),
+    "a late run's commit is not refused": Mutant((
+        _NO_FENCE,
         Wrong("lakejobs.iceberg", "Table.publish", {
             "if (None if current is None else str(current.snapshotId())) != expected:": "if False:",
             "if (None if parent is None else str(parent)) != expected:": "if False:",
         }),
+    ), late=True),
+    "a late run's entry of the log is not refused": Mutant(
+        (_NO_FENCE, Wrong("lakejobs.tables.delta_log", "DeltaLog.put", {', IfNoneMatch="*"': ""})), "delta", late=True
+    ),
+    "replaced rows of a file are kept": Mutant(
+        (Wrong("lakejobs.tables.delta", "DeltaTable.write", {'how="left_anti"': 'how="left"'}),), "delta"
+    ),
+    "columns that a table has gained are forgotten": Mutant(
+        (Wrong(_EVOLVE, "held", {'json.loads(table.properties.get(EVOLVED_PROPERTY, "[]"))': "()"}),), evolving=True
+    ),
+    "types do not grow": Mutant((Wrong(_EVOLVE, "wider", {"if not found:": "if True:"}),), evolving=True),
+    "alike lines of an object are one row": Mutant(
+        (Wrong("lakejobs.refine.keyless", "_by_place",
+               {'F.row_number().over(alike).cast("string")': 'F.lit("1")'}),), keyless=True
     ),
 }  # fmt: skip

@@ -56,15 +56,18 @@ def names(shared: int, alone: int) -> list[str]:
 
 
 def plan_of(seed: int, table_format: str, name: str) -> Plan:
-    """The plan of a job. Numbers choose keys of one or the other kind, and in sweeps where runs are struck."""
+    """The plan of a job.
+
+    Numbers choose keys of one or the other kind, tables that follow their input, and in sweeps where runs are struck.
+    """
     kind, _, number = name.partition(" ")
     n = int(number)
     own = seed * 100_000 + n + 10_000 * _KINDS.index(kind)
     more: dict[str, Any] = {"key": "single" if n % 2 else "composite", "table_format": table_format}
     if kind == "shared":
-        return random_plan(own, _TOGETHER, 12, 3, faults=0.5, **more)
+        return random_plan(own, _TOGETHER, 12, 3, faults=0.5, evolves=n % 4 == 3, **more)
     if kind == "alone":
-        return random_plan(own, 1 + n % 3, 6, 3, faults=0.8, steps=2, **more)
+        return random_plan(own, 1 + n % 3, 6, 3, faults=0.8, steps=2, evolves=n % 4 > 1, **more)
     r = Random(own)
     if kind == "merges":
         # Each batch is struck at the next effect; twice over, dead before and after it, or overtaken.

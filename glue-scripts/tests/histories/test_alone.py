@@ -1,4 +1,7 @@
-"""Histories with a table of their own, whose declaration changes on the way and whose runs mostly die once."""
+"""Histories with a table of their own, whose declaration changes on the way and whose runs mostly die once.
+
+Every other table follows its input besides.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ def test_a_table_of_its_own(
 ) -> None:
     seed = seed_of() + nth
     key = "single" if nth % 2 else "composite"
-    plan = random_plan(seed, 1, 3, 2, faults=0.8, steps=2, key=key, table_format=table_format)
+    more = {"key": key, "table_format": table_format, "evolves": nth % 4 > 1}
+    plan = random_plan(seed, 1, 3, 2, faults=0.8, steps=2, **more)
     with capsys.disabled():
         check(spark, plan, f"{table_format}, alone, SEED={seed - nth} number {nth}")
