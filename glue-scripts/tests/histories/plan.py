@@ -41,6 +41,7 @@ class Plan:
     `seed` also decides how files are shuffled. `key` is `composite` or `single`, `table_format` as in the manifest;
     `content` names the columns beside the key. `share` is the share of refused records above which the gate blocks a
     batch, until the declaration takes its first step; None for no gate. If the table `evolves`, it follows its input.
+    If it is `large`, the job takes it and its batches for such as need many partitions and files.
     """
 
     seed: int
@@ -51,6 +52,7 @@ class Plan:
     content: tuple[str, ...] = tuple(c["name"] for c in CONTENT)
     share: float | None = None
     evolves: bool = False
+    large: bool = False
 
     def shape(self, step: int = 0) -> Shape:
         """The declaration after so many steps."""
@@ -200,5 +202,5 @@ def pasted(plan: Plan) -> str:
         truth = "" if history.truth is None else f"            {history.truth!r},\n"
         lines.append(f"            ),\n{truth}        ),\n")
     more = {"key": plan.key, "table_format": plan.table_format, "content": plan.content, "share": plan.share,
-            "evolves": plan.evolves}  # fmt: skip
+            "evolves": plan.evolves, "large": plan.large}  # fmt: skip
     return "".join(lines) + "    },\n" + "".join(f"    {k}={v!r},\n" for k, v in more.items()) + ")"

@@ -12,9 +12,10 @@ from histories.delivery import Slot
 from histories.plan import Plan, plan_on, random_plan
 
 _TOGETHER = 250
-# At least as many side effects as a run of one batch has.
-_EFFECTS = 36
-_KINDS = ("shared", "alone", "merges", "loads", "first")
+# At least as many side effects as a run of one batch has; a sweep strikes each.
+EFFECTS = 36
+SWEEPS = ("merges", "loads", "first")
+_KINDS = ("shared", "alone", *SWEEPS)
 
 
 @dataclass
@@ -46,7 +47,7 @@ def names(shared: int, alone: int) -> list[str]:
     """The jobs of so many histories in shared tables and so many alone, and the sweeps over every side effect."""
     together = [f"shared {i}" for i in range(-(-shared // _TOGETHER))]
     others = [f"alone {i}" for i in range(alone)] + [f"merges {i}" for i in range(4)]
-    others += [f"loads {i}" for i in range(2 * _EFFECTS // 3)] + [f"first {i}" for i in range(2 * _EFFECTS)]
+    others += [f"loads {i}" for i in range(2 * EFFECTS // 3)] + [f"first {i}" for i in range(2 * EFFECTS)]
     every = -(-len(others) // max(1, len(together)))
     made: list[str] = []
     for name in together:
@@ -58,21 +59,22 @@ def names(shared: int, alone: int) -> list[str]:
 def plan_of(seed: int, table_format: str, name: str) -> Plan:
     """The plan of a job.
 
-    Numbers choose keys of one or the other kind, tables that follow their input, and in sweeps where runs are struck.
+    Numbers choose keys of one or the other kind, tables that follow their input or are taken for large, and in sweeps
+    where runs are struck.
     """
     kind, _, number = name.partition(" ")
     n = int(number)
     own = seed * 100_000 + n + 10_000 * _KINDS.index(kind)
     more: dict[str, Any] = {"key": "single" if n % 2 else "composite", "table_format": table_format}
     if kind == "shared":
-        return random_plan(own, _TOGETHER, 12, 3, faults=0.5, evolves=n % 4 == 3, **more)
+        return random_plan(own, _TOGETHER, 12, 3, faults=0.5, evolves=n % 4 == 3, large=n % 8 > 3, **more)
     if kind == "alone":
         return random_plan(own, 1 + n % 3, 6, 3, faults=0.8, steps=2, evolves=n % 4 > 1, **more)
     r = Random(own)
     if kind == "merges":
         # Each batch is struck at the next effect; twice over, dead before and after it, or overtaken.
-        faults = [("crash", k, ("before", "after")[n]) if n < 2 else ("overtaken", k) for k in range(1, _EFFECTS + 1)]
-        return plan_on(r, own, 10, (Slot(load=1), *[Slot(fault=f) for f in faults]), changes=_EFFECTS, **more)
+        faults = [("crash", k, ("before", "after")[n]) if n < 2 else ("overtaken", k) for k in range(1, EFFECTS + 1)]
+        return plan_on(r, own, 10, (Slot(load=1), *[Slot(fault=f) for f in faults]), changes=EFFECTS, **more)
     when, at = ("before", "after")[n % 2], n // 2
     if kind == "loads":
         slots = [Slot(load=1), Slot()]

@@ -13,7 +13,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from histories.check import BUILD, FORMATS, check
-from histories.soak import State, names, plan_of
+from histories.soak import EFFECTS, SWEEPS, State, names, plan_of
 
 _SHARED, _ALONE = 10_000, 50
 _SECONDS = 80 * 60
@@ -34,6 +34,8 @@ def test_ten_thousand_histories(spark: SparkSession, table_format: str, capsys: 
                 continue
             plan = plan_of(state.seed, table_format, name)
             verdict = check(spark, plan, f"{table_format}, {name}, SEED={state.seed}")
+            if name.startswith(SWEEPS):
+                assert verdict.effects <= EFFECTS, f"{name} leaves out side effects after the {EFFECTS}th"
             state.note(
                 name, {"histories": len(plan.histories), "batches": verdict.batches, "faults": len(verdict.faults)}
             )
