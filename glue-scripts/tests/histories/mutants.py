@@ -45,13 +45,13 @@ class Wrong:
 class Mutant:
     """Mistakes made at once, and the table that they are looked for in: what it holds, and its format.
 
-    A `late` run is looked for where each run is overtaken. `evolving` tables follow their input, `keyless` ones have no
-    key and no changes.
+    `strikes` is what happens to each run, at ever later effects ("crash": it is dead after them, "overtaken": it goes on
+    late); None for faults by chance. `evolving` tables follow their input, `keyless` ones have no key and no changes.
     """
 
     wrong: tuple[Wrong, ...]
     table: str = "iceberg"
-    late: bool = False
+    strikes: str | None = None
     evolving: bool = False
     keyless: bool = False
 
@@ -87,7 +87,7 @@ MUTANTS: dict[str, Mutant] = {
     "a dead run's commit is not found": Mutant((
         Wrong("lakejobs.refine.batch", "BatchWork._recovered",
               {"return table.published(self.frozen.batch)": "return None"}),
-    )),
+    ), strikes="crash"),
     "a batch's quarantine is added to": Mutant((
         Wrong("lakejobs.refine.quarantine", "write_quarantine", {"replace=ours": "replace=None"}),
     )),
@@ -98,9 +98,10 @@ MUTANTS: dict[str, Mutant] = {
             "if (None if current is None else str(current.snapshotId())) != expected:": "if False:",
             "if (None if parent is None else str(parent)) != expected:": "if False:",
         }),
-    ), late=True),
+    ), strikes="overtaken"),
     "a late run's entry of the log is not refused": Mutant(
-        (_NO_FENCE, Wrong("lakejobs.tables.delta_log", "DeltaLog.put", {', IfNoneMatch="*"': ""})), "delta", late=True
+        (_NO_FENCE, Wrong("lakejobs.tables.delta_log", "DeltaLog.put", {', IfNoneMatch="*"': ""})),
+        "delta", strikes="overtaken",
     ),
     "replaced rows of a file are kept": Mutant(
         (Wrong("lakejobs.tables.delta", "DeltaTable.write", {'how="left_anti"': 'how="left"'}),), "delta"

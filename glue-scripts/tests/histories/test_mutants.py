@@ -16,12 +16,13 @@ from histories.plan import Plan, random_plan
 
 
 def plan_against(mutant: Mutant, seed: int) -> Plan:
-    """A plan of small batches; in one against late runs each is overtaken, at ever later effects."""
+    """A plan of small batches, whose runs are struck by chance or each, at ever later effects."""
     more = {"table_format": mutant.table, "evolves": mutant.evolving}
-    plan = random_plan(seed, 40, 4, 2, faults=0.0 if mutant.late else 0.8, **more)
-    if not mutant.late:
+    plan = random_plan(seed, 40, 4, 2, faults=0.0 if mutant.strikes else 0.8, **more)
+    if not mutant.strikes:
         return plan
-    faults = [("overtaken", 6 + 2 * i) for i in range(len(plan.timeline))]
+    when = ("after",) if mutant.strikes == "crash" else ()
+    faults = [(mutant.strikes, 6 + seed + 2 * i, *when) for i in range(len(plan.timeline))]
     return replace(plan, timeline=tuple(replace(s, fault=f) for s, f in zip(plan.timeline, faults, strict=True)))
 
 

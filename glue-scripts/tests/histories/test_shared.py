@@ -1,5 +1,8 @@
-"""Histories that share the batches of a table: 300 on Iceberg, 60 on each other format, half of them with a key of
-either kind."""
+"""Histories that share the batches of one table: 300 of them on Iceberg, 60 on each other format.
+
+A batch costs what it costs, whatever its rows are: so there are many histories and few batches, and the seed chooses
+the kind of key.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,29 @@ from pyspark.sql import SparkSession
 from histories.check import FORMATS, check, seed_of
 from histories.plan import random_plan
 
-_HISTORIES = {"iceberg": 150, "delta": 30}
+# How many histories, in about how many batches of changes.
+_SIZES = {"iceberg": (300, 4), "delta": (60, 3)}
 
-pytestmark = pytest.mark.soak
 
-
-@pytest.mark.parametrize("key", ["composite", "single"])
 @pytest.mark.parametrize("table_format", FORMATS)
 def test_the_table_is_what_the_model_says(
-    spark: SparkSession, table_format: str, key: str, capsys: pytest.CaptureFixture[str]
+    spark: SparkSession, table_format: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    seed = seed_of()
-    plan = random_plan(seed, _HISTORIES[table_format], 6, 2, key=key, table_format=table_format)
+    seed, (histories, batches) = seed_of(), _SIZES[table_format]
+    key = ("composite", "single")[seed % 2]
+    plan = random_plan(seed, histories, batches, 2, key=key, table_format=table_format)
     with capsys.disabled():
         check(spark, plan, f"{table_format}, {key} key, SEED={seed}", peers=True)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("kind", ["evolves", "large"])
+@pytest.mark.parametrize("table_format", FORMATS)
+def test_the_table_follows_its_input_or_is_large(
+    spark: SparkSession, table_format: str, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seed = seed_of()
+    key = ("composite", "single")[seed % 2]
+    plan = random_plan(seed, 60, 6, 2, key=key, table_format=table_format, **{kind: True})
+    with capsys.disabled():
+        check(spark, plan, f"{table_format}, {kind}, {key} key, SEED={seed}")
