@@ -45,13 +45,15 @@ class Wrong:
 class Mutant:
     """Mistakes made at once, and the table that they are looked for in: what it holds, and its format.
 
-    `strikes` is what happens to each run, at ever later effects ("crash": it is dead after them, "overtaken": it goes on
-    late); None for faults by chance. `evolving` tables follow their input, `keyless` ones have no key and no changes.
+    `strikes` is what happens to each run, at ever later effects ("crash": it is dead after them, "overtaken": it goes
+    on late); None for faults by chance. Declarations take `steps`. `evolving` tables follow their input, `keyless` ones
+    have no key and no changes.
     """
 
     wrong: tuple[Wrong, ...]
     table: str = "iceberg"
     strikes: str | None = None
+    steps: int = 0
     evolving: bool = False
     keyless: bool = False
 
@@ -90,7 +92,7 @@ MUTANTS: dict[str, Mutant] = {
     ), strikes="crash"),
     "a batch's quarantine is added to": Mutant((
         Wrong("lakejobs.refine.quarantine", "write_quarantine", {"replace=ours": "replace=None"}),
-    )),
+    ), steps=2),
     # Three layers keep a late run from its commit, and any one is enough: the lease's check, main's, and the catalog's.
     "a late run's commit is not refused": Mutant((
         _NO_FENCE,

@@ -17,7 +17,7 @@ from histories.plan import Plan, random_plan
 
 def plan_against(mutant: Mutant, seed: int) -> Plan:
     """A plan of small batches, whose runs are struck by chance or each, at ever later effects."""
-    more = {"table_format": mutant.table, "evolves": mutant.evolving}
+    more = {"table_format": mutant.table, "evolves": mutant.evolving, "steps": mutant.steps}
     plan = random_plan(seed, 40, 4, 2, faults=0.0 if mutant.strikes else 0.8, **more)
     if not mutant.strikes:
         return plan
