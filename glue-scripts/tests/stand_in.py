@@ -73,8 +73,13 @@ def cloud() -> Iterator[str]:
         GlueResponse.update_table, S3Response.put_object = original, put
 
 
+# With the quick compiler alone Java keeps 48 MB for compiled code, all of which Spark fills: a quarter of the processor
+# time then goes into making room.
+QUICK = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
+
+
 @contextmanager
-def session(endpoint: str, memory: str = "2g", compiler: str = "-XX:TieredStopAtLevel=1") -> Iterator[SparkSession]:
+def session(endpoint: str, memory: str = "2g", compiler: str = QUICK) -> Iterator[SparkSession]:
     """A Spark session as the rehearsal makes it: Iceberg on the Glue catalog, Delta by path, s3:// through S3A.
 
     Default of `compiler`: only the quick one, since tests are over before better code would pay.
