@@ -129,6 +129,10 @@ func TestOperations(t *testing.T) {
 			t.Errorf("want %s in %s", want, results)
 		}
 	}
+	corrections := cdktest.JSON(template.Named(t, "AWS::Glue::Table", "OperationsCorrections").Body)
+	if !strings.Contains(corrections, `"Location": "s3://lake/corrections/"`) || !strings.Contains(corrections, `"Name": "corrected_columns"`) {
+		t.Errorf("got %s", corrections)
+	}
 	text := cdktest.JSON(template.Named(t, "AWS::Glue::Table", "OperationsBatches").Body)
 	for _, want := range []string{`"DatabaseName": "commerce_operations"`, `"Name": "batches"`, `"Location": "s3://lake/ledger/batches/"`,
 		`"org.openx.data.jsonserde.JsonSerDe"`, `"DependsOn": [`, `"DeletionPolicy": "Retain"`} {
@@ -137,7 +141,7 @@ func TestOperations(t *testing.T) {
 		}
 	}
 	if lines := policytest.Statements(template, "AWS::IAM::Policy", "Read"); len(lines) != 6 ||
-		!strings.Contains(lines[2], "/ledger/batches/*") || !strings.Contains(lines[3], "/quality/*") {
+		!strings.Contains(lines[2], "/corrections/*") || !strings.Contains(lines[2], "/quality/*") || !strings.Contains(lines[3], "/ledger/batches/*") {
 		t.Errorf("want tables, key, objects and listing, got %q", lines)
 	}
 	findNothing(t, template, stack)

@@ -73,7 +73,7 @@ func (o *Operations) Prefix() string { return o.database.Prefix() }
 
 // GrantRead lets grantee query the batches, the results of quality rules and those of maintenance.
 func (o *Operations) GrantRead(grantee awsiam.IGrantable) awsiam.Grant {
-	return o.database.GrantRead(grantee).Combine(o.Zone().GrantRead(grantee, storage.Quality, storage.MaintenanceResults))
+	return o.database.GrantRead(grantee).Combine(o.Zone().GrantRead(grantee, storage.Corrections, storage.Quality, storage.MaintenanceResults))
 }
 
 // GrantReadWrite lets grantee create and change tables of the database and write its records.

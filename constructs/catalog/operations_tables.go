@@ -22,6 +22,8 @@ const (
 	QualityProfilesTable = "quality_profiles"
 	// MaintenanceResultsTable is the name of the table of what maintenance did: one row for each run of it and table.
 	MaintenanceResultsTable = "maintenance_results"
+	// CorrectionsTable is the name of the table of what became of corrections of refused records: one row for each.
+	CorrectionsTable = "corrections"
 )
 
 // column is a column of a table over JSON.
@@ -71,6 +73,8 @@ func (o *Operations) newTables(props *OperationsProps) {
 			storage.QualityProfiles, jobColumns(QualityProfilesTable)},
 		{"MaintenanceResults", MaintenanceResultsTable, "One row per run of maintenance and table: files before and after, and what was removed.",
 			storage.MaintenanceResults, jobColumns(MaintenanceResultsTable)},
+		{"Corrections", CorrectionsTable, "One row per correction of a refused record: which record, by which file, and what became of it.",
+			storage.Corrections, jobColumns(CorrectionsTable)},
 	} {
 		columns := make([]any, len(t.columns))
 		for i, c := range t.columns {

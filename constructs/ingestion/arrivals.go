@@ -219,6 +219,9 @@ func (a *Arrivals) GrantReconcile(grantee awsiam.IGrantable) awsiam.Grant {
 // ReconcileName is the name of the function an operator invokes to reconcile at once.
 func (a *Arrivals) ReconcileName() string { return *a.reconcile.FunctionName() }
 
+// RedriveCommands are the lines by which an operator has notice handle again what it could not.
+func (a *Arrivals) RedriveCommands() []string { return []string{a.queue.RedriveCommand()} }
+
 // DeadLetters are the queues of what could not be handled, by a name for their alarm.
 func (a *Arrivals) DeadLetters() map[string]awssqs.IQueue {
 	return map[string]awssqs.IQueue{"Arrivals": a.queue.Dead}

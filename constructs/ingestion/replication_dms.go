@@ -32,6 +32,7 @@ type DatabaseReplication struct {
 	config     awsdms.CfnReplicationConfig
 	controller awslambda.Function
 	split      awslambda.Function
+	redrive    []string
 }
 
 // NewReplication makes a replication and its controller. The id is the source's id: in lower case with dashes it is the

@@ -61,6 +61,7 @@ func (d *DatabaseReplication) newSplit() {
 	p.Raw.GrantReadVersions(d.split, files...)
 	p.Raw.GrantPut(d.split, tables...)
 	q := queue.New(d, "Transactions", queue.Props{Key: p.Key, ConsumerTimeout: splitTimeout})
+	d.redrive = append(d.redrive, q.RedriveCommand())
 	d.listen(q, files)
 	q.Feed(d.split, "Queue", splitBatch, 0, splitConcurrency)
 	handler.OnSchedule(d, "SplitSweep", d.split, splitEvery, map[string]string{"action": contract.ActionSplit})
@@ -109,3 +110,6 @@ func (d *DatabaseReplication) watchSplit(q *queue.Queue) {
 	d.props.Alarms.Watch(d, "SplitErrors", handler.ErrorsAlarm(d.split, splitErrorsWithin,
 		fmt.Sprintf("The function that hands on transaction files of %s fails", d.id)))
 }
+
+// RedriveCommands are the lines by which an operator has events of transaction files handled again that could not be.
+func (d *DatabaseReplication) RedriveCommands() []string { return d.redrive }

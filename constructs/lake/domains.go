@@ -14,6 +14,7 @@ import (
 	"github.com/strata-cdk/strata/constructs/dataset"
 	"github.com/strata-cdk/strata/constructs/internal/check"
 	"github.com/strata-cdk/strata/constructs/storage"
+	"github.com/strata-cdk/strata/lambda/contract"
 )
 
 // domains are the databases of one zone by domain.
@@ -96,6 +97,12 @@ func (l *Lake) Source(id string) constructs.Construct {
 		check.Must(fmt.Sprintf("%s Source", *l.Node().Path()), problems.Err())
 	}
 	return found
+}
+
+// GrantReplay lets operator land files of corrections, start replays and see what becomes of them. Of the lake's data it
+// lets operator read nothing.
+func (l *Lake) GrantReplay(operator awsiam.IGrantable) awsiam.Grant {
+	return l.pipeline.GrantReplay(operator).Combine(l.raw.GrantPut(operator, contract.CorrectionsFolder))
 }
 
 // lander is a source whose senders are granted one by one.

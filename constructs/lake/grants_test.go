@@ -85,6 +85,21 @@ func TestGrantLand(t *testing.T) {
 	}
 }
 
+func TestGrantReplay(t *testing.T) {
+	props := &lake.Props{Name: "shop", Sources: lake.Sources{"Files": ingestion.FileDrop{Datasets: []dataset.Spec{spec("sales", "orders")}}}}
+	got := granted(t, props, func(l *lake.Lake, who awsiam.IGrantable) { l.GrantReplay(who) })
+	for _, want := range []string{
+		"s3:AbortMultipartUpload,s3:PutObject on LakeRawBucket/corrections/*", "states:StartExecution on LakePipelineReplay", "states:DescribeExecution on",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("got\n%s\nlacks %s", got, want)
+		}
+	}
+	if strings.Contains(got, "GetObject") {
+		t.Errorf("an operator may read:\n%s", got)
+	}
+}
+
 func TestGrantRead(t *testing.T) {
 	props := &lake.Props{Name: "shop", Models: files("sales/totals.sql", totals), Sources: lake.Sources{
 		"Files": ingestion.FileDrop{Datasets: []dataset.Spec{spec("sales", "orders"), spec("supply", "parts")}},

@@ -1,6 +1,8 @@
 package lake
 
 import (
+	"strings"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
 
@@ -23,8 +25,10 @@ func (l *Lake) newOutputs() {
 		`aws stepfunctions start-execution --state-machine-arn `+l.pipeline.MaintenanceArn()+` --input '{"force":true}'`)
 	output("DispatchFunction", "Function that claims batches and starts runs", l.pipeline.DispatchName())
 	output("ReconcileFunction", "Function that compares the raw bucket with the inboxes", l.arrivals.ReconcileName())
-	output("ReplayCommand", "Replays every failed batch; other selections: batch, dataset, from, to",
+	output("ReplayStateMachineArn", "State machine that carries a replay to its end; its input is as of ReplayCommand", l.pipeline.ReplayArn())
+	output("ReplayCommand", "Replays every failed batch; other selections: batch, dataset, from, to, corrections",
 		handler.InvokeCommand(l.pipeline.DispatchName(), `{"action":"replay","state":"failed"}`))
+	output("RedriveCommand", "Has every function handle again what lies in its dead-letter queue", strings.Join(l.redriveCommands(), " && "))
 	output("ReconcileCommand", "Finds objects whose event was lost or that are older than the lake",
 		handler.InvokeCommand(l.arrivals.ReconcileName(), `{"action":"reconcile"}`))
 	for _, id := range l.props.Sources.ids() {
@@ -32,4 +36,17 @@ func (l *Lake) newOutputs() {
 			output("Land"+id, "Folder for the files of "+id+", then <domain>/<dataset>/", l.raw.URI(ingestion.Folder(id)))
 		}
 	}
+}
+
+// redriven is a source with dead-letter queues of its own.
+type redriven interface{ RedriveCommands() []string }
+
+func (l *Lake) redriveCommands() []string {
+	commands := append(l.arrivals.RedriveCommands(), l.pipeline.RedriveCommands()...)
+	for _, id := range l.props.Sources.ids() {
+		if s, ok := l.sources[id].(redriven); ok {
+			commands = append(commands, s.RedriveCommands()...)
+		}
+	}
+	return commands
 }

@@ -255,6 +255,10 @@ func TestStreamInALake(t *testing.T) {
 	clash := minimal()
 	clash.Sources["Clicks"] = ingestion.Stream{Datasets: []dataset.Spec{spec("web", "clicks")}}
 	clash.Sources["ClicksErrors"] = ingestion.FileDrop{Datasets: []dataset.Spec{spec("web", "errors")}}
+	taken := lake.Props{Name: "shop", Sources: lake.Sources{"Corrections": ingestion.FileDrop{Datasets: []dataset.Spec{spec("sales", "orders")}}}}
+	if err := taken.Validate(); err == nil || !strings.Contains(err.Error(), `Sources["Corrections"]: lands where corrections of refused records lie; got "corrections/"; allowed: another id`) {
+		t.Errorf("error = %v", err)
+	}
 	if err := clash.Validate(); err == nil || !strings.Contains(err.Error(), `Sources["ClicksErrors"]: lands where what Sources["Clicks"] cannot deliver lies; got "clicks-errors/"`) {
 		t.Errorf("a source in the error folder of another: %v", err)
 	}

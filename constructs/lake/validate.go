@@ -70,6 +70,9 @@ func (p *Props) checkSources(l *check.List) declarations {
 			l.Add(path, "lands in the folder of "+check.Key("Sources", other), folder, "ids that differ in lower case with dashes")
 		}
 		folders[folder] = id
+		if folder == contract.CorrectionsFolder {
+			l.Add(path, "lands where corrections of refused records lie", folder, "another id")
+		}
 		if other := ownerOfErrors(p.Sources, folder); other != "" {
 			l.Add(path, "lands where what "+check.Key("Sources", other)+" cannot deliver lies", folder, "another id")
 		}

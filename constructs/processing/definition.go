@@ -27,3 +27,17 @@ func definition(publish bool, timeout time.Duration) (string, error) {
 	text, err := json.Marshal(machine)
 	return string(text), err
 }
+
+//go:embed replay.asl.json
+var replayASL []byte
+
+// replayDefinition renders the state machine of replays. timeout ends one that waits for ever.
+func replayDefinition(timeout time.Duration) (string, error) {
+	var machine map[string]any
+	if err := json.Unmarshal(replayASL, &machine); err != nil {
+		return "", fmt.Errorf("replay.asl.json: %w", err)
+	}
+	machine["TimeoutSeconds"] = int(timeout / time.Second)
+	text, err := json.Marshal(machine)
+	return string(text), err
+}

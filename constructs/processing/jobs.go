@@ -43,7 +43,8 @@ func (p *Pipeline) newJobs() {
 	p.grantRun(p.refine)
 	// Listed versions that are no longer current are copied to the batch's folder.
 	c.Raw.GrantReadVersions(p.refine.Role())
-	c.Artifacts.GrantPut(p.refine.Role(), storage.Batches, storage.Quality)
+	c.Artifacts.GrantPut(p.refine.Role(), storage.Batches, storage.Corrections, storage.Quality)
+	c.Artifacts.GrantRead(p.refine.Role(), storage.Corrections)
 	c.Ledger.Grant(p.refine.Role(), catalog.History)
 	catalog.GrantReadWrite(p.refine.Role(), slices.Concat(c.Cleaned, c.Quarantine)...)
 	p.grantFind(p.refine)

@@ -6,7 +6,6 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsstepfunctions"
-	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/strata-cdk/strata/constructs/internal/check"
@@ -107,19 +106,19 @@ func (p *Pipeline) machineRole(id, what string) awsiam.Role {
 
 // grantStart lets grantee start executions of this machine and see whether one still runs. Executions are named when
 // they start.
-func (m *machine) grantStart(grantee constructs.IConstruct, principal awsiam.IGrantable) {
+func (m *machine) grantStart(grantee awsiam.IGrantable) awsiam.Grant {
 	executions := awscdk.Stack_Of(m.resource).FormatArn(&awscdk.ArnComponents{
 		Service: jsii.String("states"), Resource: jsii.String("execution"), ArnFormat: awscdk.ArnFormat_COLON_RESOURCE_NAME,
 		ResourceName: jsii.String(*m.resource.AttrName() + ":*"),
 	})
-	awsiam.Grant_AddToPrincipal(&awsiam.GrantOnPrincipalOptions{
-		Grantee: principal, Actions: jsii.Strings("states:StartExecution"), ResourceArns: jsii.Strings(m.arn),
-	})
-	awsiam.Grant_AddToPrincipal(&awsiam.GrantOnPrincipalOptions{
-		Grantee: principal, Actions: jsii.Strings("states:DescribeExecution"), ResourceArns: &[]*string{executions},
-	})
-	security.Accept(grantee, security.Finding{
+	g := awsiam.Grant_AddToPrincipal(&awsiam.GrantOnPrincipalOptions{
+		Grantee: grantee, Actions: jsii.Strings("states:StartExecution"), ResourceArns: jsii.Strings(m.arn),
+	}).Combine(awsiam.Grant_AddToPrincipal(&awsiam.GrantOnPrincipalOptions{
+		Grantee: grantee, Actions: jsii.Strings("states:DescribeExecution"), ResourceArns: &[]*string{executions},
+	}))
+	security.AcceptGrant(grantee, security.Finding{
 		Rule: "AwsSolutions-IAM5", AppliesTo: []string{`/^Resource::.*:execution:<[A-Za-z0-9]+\.Name>:\*$/g`},
 		Reason: "Executions are named when they start; the statement ends at those of one state machine.",
 	})
+	return g
 }

@@ -44,7 +44,7 @@ type Pipeline struct {
 	dispatch, record awslambda.Function
 	refine, publish  *SparkJob
 	maintain         *SparkJob
-	machine          *machine
+	machine, replay  *machine
 	maintenance      *machine
 }
 
@@ -68,6 +68,7 @@ func NewPipeline(scope constructs.Construct, id string, props *PipelineProps) *P
 	p.machine = p.newMachine()
 	p.newDispatch()
 	p.newMaintenanceMachine()
+	p.newReplay()
 	return p
 }
 
@@ -94,8 +95,9 @@ func (p *Pipeline) newDispatch() {
 	c := &p.props
 	environment := map[string]string{
 		contract.Lake: c.Manifest.Manifest().Lake, contract.LedgerTable: c.Ledger.TableName(),
-		contract.ArtifactsBucket: c.Artifacts.BucketName(), contract.StateMachineARN: p.machine.arn,
-		contract.LeaseSeconds: seconds(c.Lease), contract.MaxAttempts: strconv.Itoa(c.MaxAttempts),
+		contract.ArtifactsBucket: c.Artifacts.BucketName(), contract.RawBucket: c.Raw.BucketName(),
+		contract.StateMachineARN: p.machine.arn,
+		contract.LeaseSeconds:    seconds(c.Lease), contract.MaxAttempts: strconv.Itoa(c.MaxAttempts),
 		contract.MaxBatchObjects: strconv.Itoa(c.MaxBatchObjects),
 		contract.MaxBatchBytes:   strconv.FormatInt(c.MaxBatchBytes, 10),
 	}
@@ -108,9 +110,10 @@ func (p *Pipeline) newDispatch() {
 	})
 	c.Manifest.GrantRead(p.dispatch)
 	c.Ledger.Grant(p.dispatch, catalog.Dispatch)
-	c.Artifacts.GrantRead(p.dispatch, storage.Batches)
-	c.Artifacts.GrantPut(p.dispatch, storage.Batches, storage.LedgerMirror, storage.Manifests, storage.Runs)
-	p.machine.grantStart(p.dispatch.Role(), p.dispatch)
+	c.Artifacts.GrantRead(p.dispatch, storage.Batches, storage.Corrections, storage.Replays)
+	c.Artifacts.GrantPut(p.dispatch, storage.Batches, storage.LedgerMirror, storage.Manifests, storage.Replays, storage.Runs)
+	c.Raw.GrantRead(p.dispatch, contract.CorrectionsFolder)
+	p.machine.grantStart(p.dispatch)
 	p.wake.Feed(p.dispatch, "Wake", 1, 0, 0)
 	c.Alarms.Watch(p, "DispatchErrors", handler.ErrorsAlarm(p.dispatch, dispatchErrorsWithin, "The function that starts runs fails"))
 	handler.OnSchedule(p, "Sweep", p.dispatch, c.SweepEvery, map[string]string{"action": contract.ActionSweep})
@@ -159,6 +162,10 @@ func (p *Pipeline) StateMachineArn() string { return p.machine.arn }
 func (p *Pipeline) DeadLetters() map[string]awssqs.IQueue {
 	return map[string]awssqs.IQueue{"Wake": p.wake.Dead, "Undelivered": p.undelivered.Main}
 }
+
+// RedriveCommands are the lines by which an operator has dispatch handle again what it could not. What could not be
+// delivered to record needs none: a sweep finds the ends of runs by itself.
+func (p *Pipeline) RedriveCommands() []string { return []string{p.wake.RedriveCommand()} }
 
 // Key encrypts queues and logs.
 func (p *Pipeline) Key() awskms.IKey { return p.props.Key }

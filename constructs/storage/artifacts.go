@@ -19,6 +19,8 @@ const (
 	Manifests = "manifests/"
 	// Batches holds the frozen lists and the copies of overwritten versions.
 	Batches = "batches/"
+	// Replays holds what each replay of the state machine works on.
+	Replays = "replays/"
 	// Runs holds what each attempt of a run works on.
 	Runs = "runs/"
 	// LedgerMirror holds the batch records for queries.
@@ -29,6 +31,8 @@ const (
 	QualityProfiles = Quality + "profiles/"
 	// MaintenanceResults holds what maintenance did, a file for each run of it.
 	MaintenanceResults = "maintenance/results/"
+	// Corrections holds what became of corrections of refused records.
+	Corrections = "corrections/"
 	// QueryResults holds the results of Athena, one folder per workgroup.
 	QueryResults = "athena/"
 )

@@ -24,6 +24,7 @@ var (
 	// Copying an earlier version of an object by its version id reads it with GetObjectVersion.
 	readVersions = access{objects: []string{"s3:GetObject", "s3:GetObjectVersion"},
 		list: []string{"s3:ListBucket", "s3:ListBucketVersions"}, key: security.GrantDecrypt}
+	restore = access{objects: []string{"s3:GetObjectVersion", "s3:RestoreObject"}, key: security.GrantDecrypt}
 	// PutObject covers creating and completing a multipart upload; giving one up is an action of its own.
 	put       = access{objects: []string{"s3:AbortMultipartUpload", "s3:PutObject"}, key: security.GrantEncrypt}
 	write     = access{objects: []string{"s3:AbortMultipartUpload", "s3:DeleteObject", "s3:PutObject"}, key: security.GrantEncrypt}
@@ -39,6 +40,11 @@ func (z *Zone) GrantRead(grantee awsiam.IGrantable, prefixes ...string) awsiam.G
 // GrantReadVersions lets grantee read and list current and earlier versions.
 func (z *Zone) GrantReadVersions(grantee awsiam.IGrantable, prefixes ...string) awsiam.Grant {
 	return z.grant(grantee, readVersions, prefixes)
+}
+
+// GrantRestore lets grantee look at objects and their versions, and fetch those that are in an archive class.
+func (z *Zone) GrantRestore(grantee awsiam.IGrantable, prefixes ...string) awsiam.Grant {
+	return z.grant(grantee, restore, prefixes)
 }
 
 // GrantWrite lets grantee put and delete objects, in parts as well.

@@ -28,6 +28,8 @@ type ZoneRef interface {
 	GrantRead(grantee awsiam.IGrantable, prefixes ...string) awsiam.Grant
 	// GrantReadVersions lets grantee read and list current and earlier versions.
 	GrantReadVersions(grantee awsiam.IGrantable, prefixes ...string) awsiam.Grant
+	// GrantRestore lets grantee look at objects and their versions, and fetch those that are in an archive class.
+	GrantRestore(grantee awsiam.IGrantable, prefixes ...string) awsiam.Grant
 	// GrantWrite lets grantee put and delete objects, in parts as well.
 	GrantWrite(grantee awsiam.IGrantable, prefixes ...string) awsiam.Grant
 	// GrantPut lets grantee put objects, in parts as well, and delete none.

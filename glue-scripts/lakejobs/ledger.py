@@ -32,6 +32,15 @@ class Lease:
 
 
 @dataclass(frozen=True)
+class CorrectionFile:
+    """A file of corrections in the raw bucket, by version."""
+
+    bucket: str
+    key: str
+    version: str
+
+
+@dataclass(frozen=True)
 class BatchRecord:
     batch: str
     dataset: str
@@ -41,6 +50,7 @@ class BatchRecord:
     prior_state: str
     replayed: bool
     frozen_at: str
+    corrections: tuple[CorrectionFile, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,6 +119,7 @@ class Ledger:
             item.get("prior_state", ""),
             bool(item.get("history")),
             item["frozen_at"],
+            tuple(CorrectionFile(f["bucket"], f["key"], f["version"]) for f in item.get("corrections", [])),
         )
 
     def state(self, batch: str) -> str | None:

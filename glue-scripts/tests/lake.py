@@ -257,6 +257,37 @@ class Lake:
         self.refine([item | {"force": True}])
         return self.batch(item)
 
+    def correct(self, item: dict, *fixes: tuple[str, dict], occurrence: int = 1) -> list[dict]:
+        """Replays a batch under a file that corrects records of its first object, each named by its raw line; returns
+        what became of all its corrections, in order."""
+        landed = self.objects_of(item)[0]
+        lines = [
+            {"batch_id": item["batch"], "object_key": landed.key, "object_version": landed.version,
+             "record_sha256": hashlib.sha256(line.encode()).hexdigest(), "occurrence": occurrence, "set": values}
+            for line, values in fixes
+        ]  # fmt: skip
+        file = self.land(f"corrections/fix{next(_NUMBERS)}.jsonl", "\n".join(json.dumps(x) for x in lines) + "\n")
+        self.reopen(item, file)
+        self.refine([item])
+        return self.verdicts(item)
+
+    def reopen(self, item: dict, *files: Object) -> None:
+        """Freezes a batch with an outcome again, as a replay would, with further files of corrections."""
+        record = self.get(f"batch#{item['batch']}", "batch")
+        more = [{"bucket": f.bucket, "key": f.key, "version": f.version} for f in files]
+        reopened = record | {"state": "frozen", "attempt": 0, "corrections": record.get("corrections", []) + more,
+                             "history": ["replayed"], "manifest": self.pin()}  # fmt: skip
+        if record["state"] in ("applied", "empty"):
+            reopened |= {"force": True, "prior_state": record["state"]}
+        item["manifest"] = reopened["manifest"]
+        self.put(record["pk"], "batch", {k: v for k, v in reopened.items() if k not in ("pk", "sk")})
+        self.put("open", f"{item['dataset']}#{item['batch']}", {"batch": item["batch"], "dataset": item["dataset"]})
+
+    def verdicts(self, item: dict) -> list[dict]:
+        """What is kept of a batch's corrections."""
+        body = self.s3.get_object(Bucket=self.buckets["artifacts"], Key=f"corrections/{item['batch']}.json")["Body"]
+        return [json.loads(line) for line in body.read().decode().splitlines()]
+
     def live(self, dataset_id: str) -> list[tuple]:
         """The declared columns of the rows that are not deleted."""
         names = [c["name"] for c in self.datasets[dataset_id]["columns"] if c["protect"] != "drop"]

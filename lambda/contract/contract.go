@@ -49,7 +49,7 @@ const (
 // Environment lists, per function, the variables it reads. Each is required.
 var Environment = map[string][]string{
 	"notice": {Lake, LedgerTable, ManifestBucket, ManifestKey, ManifestHash, RawBucket, WakeQueueURL, WindowSeconds},
-	"dispatch": {Lake, LedgerTable, ArtifactsBucket, ManifestBucket, ManifestKey, ManifestHash, StateMachineARN,
+	"dispatch": {Lake, LedgerTable, ArtifactsBucket, RawBucket, ManifestBucket, ManifestKey, ManifestHash, StateMachineARN,
 		LeaseSeconds, MaxAttempts, MaxBatchObjects, MaxBatchBytes},
 	"record":    {Lake, LedgerTable, ArtifactsBucket, AlarmTopicARN, WakeQueueURL, WindowSeconds, MaxAttempts},
 	"reconcile": {Lake, LedgerTable, RawBucket, ManifestBucket, ManifestKey, ManifestHash, NoticeQueueURL},
@@ -57,6 +57,7 @@ var Environment = map[string][]string{
 		ReplicationSource, ReplicationConfigARN, ReplicationGeneration, ReplicationMode},
 	"transform": {Lake, RoutingVariable},
 	"split":     {Lake, LedgerTable, RawBucket, ManifestBucket, ManifestKey, ManifestHash, SourcePrefix},
+	"restore":   {Lake, ArtifactsBucket},
 	"redeliver": {Lake, LedgerTable, RawBucket, DeliveryStream, ErrorsPrefix},
 }
 

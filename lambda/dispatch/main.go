@@ -26,6 +26,7 @@ func main() {
 	limits := dispatch.LimitsFrom(vars)
 	handler := &dispatch.Handler{
 		Lake: vars[contract.Lake], Ledger: table, Artifacts: store, Limits: limits,
+		Raw: objects, RawBucket: vars[contract.RawBucket],
 		Manifests:  manifest.NewLoader(objects, vars),
 		Executions: dispatch.Executions{Client: sfn.NewFromConfig(cfg), StateMachine: vars[contract.StateMachineARN]},
 		Settler:    &run.Settler{Ledger: table, Mirrors: store, Metrics: start.Metrics(vars), MaxAttempts: limits.MaxAttempts, Now: time.Now},

@@ -34,7 +34,9 @@ SERVICE_METRICS = (
     ("AWS/DMS", "CDCLatencyTarget"),
     ("AWS/Lambda", "Errors"),
     ("AWS/SQS", DEPTH),
+    ("AWS/States", "ExecutionsAborted"),
     ("AWS/States", "ExecutionsFailed"),
+    ("AWS/States", "ExecutionsTimedOut"),
     ("AWS/Firehose", "DeliveryToS3.DataFreshness"),
     ("AWS/Firehose", "ThrottledRecords"),
 )

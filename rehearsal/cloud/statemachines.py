@@ -15,7 +15,6 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.responses import ActionResult
 from moto.stepfunctions.parser.api import ExecutionStatus
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication, Execution
@@ -33,6 +32,12 @@ from rehearsal.cloud.work import Work
 MakeClient = Callable[[str, Credentials], Any]
 # (source, detail type, detail, resources)
 Emit = Callable[[str, str, dict[str, Any], list[str]], None]
+
+ENDED_BADLY = {
+    ExecutionStatus.FAILED: "ExecutionsFailed",
+    ExecutionStatus.TIMED_OUT: "ExecutionsTimedOut",
+    ExecutionStatus.ABORTED: "ExecutionsAborted",
+}
 
 
 class StateMachines:
@@ -144,17 +149,6 @@ class StateMachines:
             execution.exec_status = ExecutionStatus.FAILED
             self._announce(execution, execution.exec_status)
 
-    def _count_failure(self, execution: Execution) -> None:
-        """The metric ExecutionsFailed of the state machine. The zero of an execution that succeeds is left out."""
-        datum = {
-            "MetricName": "ExecutionsFailed",
-            "Value": 1.0,
-            "Unit": "Count",
-            "Dimensions": [{"Name": "StateMachineArn", "Value": execution.state_machine.arn}],
-            "Timestamp": None,
-        }
-        self._metrics.put_metric_data("AWS/States", [datum])
-
     def _forget(self, execution_arn: str) -> None:
         with self._lock:
             for clients in (self._clients, self._sessions):
@@ -186,7 +180,18 @@ class StateMachines:
             "redriveStatus": "NOT_REDRIVABLE",
             "redriveStatusReason": None,
         }
-        if status == ExecutionStatus.FAILED:
-            self._count_failure(execution)
         plain = json.loads(json.dumps(detail, default=str))
         self._emit("aws.states", "Step Functions Execution Status Change", plain, [execution.exec_arn])
+        if status in ENDED_BADLY:
+            self._count(execution, ENDED_BADLY[status])
+
+    def _count(self, execution: Execution, name: str) -> None:
+        """A metric of executions that end without success. The zeros of those that succeed are left out."""
+        datum = {
+            "MetricName": name,
+            "Value": 1.0,
+            "Unit": "Count",
+            "Dimensions": [{"Name": "StateMachineArn", "Value": execution.state_machine.arn}],
+            "Timestamp": None,
+        }
+        self._metrics.put_metric_data("AWS/States", [datum])

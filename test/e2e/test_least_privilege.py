@@ -23,7 +23,9 @@ from rehearsal.scenario.rehearse import roles
 pytestmark = [pytest.mark.cloud, pytest.mark.spark]
 
 FILE = "id,change_seq,kind,price\n1,1,book,1.25\n101,1,game,8.00\n1,1,toy,1\n"
-COMPONENT = re.compile(r"Lake(?:Arrivals|Pipeline)(Notice|Dispatch|Record|Reconcile|Refine|Publish|Run)Role")
+COMPONENT = re.compile(
+    r"Lake(?:Arrivals|Pipeline)(Notice|Dispatch|Record|Reconcile|Refine|Publish|Run|Replay|Restore)Role"
+)
 DENIED_WITHIN = 60.0
 
 KEY = (
@@ -41,6 +43,7 @@ ICEBERG = "Iceberg's: old metadata and failed commits are removed, tables are li
 HIVE = "part of reading a catalog: tables that are not Iceberg have partitions, the operations tables among them"
 GLUE = "Glue makes a log group that is missing; the template's own are there"
 STOPPED = "Step Functions stops the job of an execution that is stopped, and lists runs when it lost count"
+OPERATED = "nobody starts a replay in the smoke run"
 DELIVERY = "Step Functions sets up the machine's log delivery and traces; the stand-in models neither"
 
 _REASONS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
@@ -65,7 +68,11 @@ _REASONS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     (HIVE, ("publish",), ("glue:BatchGetPartition", "glue:GetPartition", "glue:GetPartitions")),
     (GLUE, ("publish", "refine"), ("logs:CreateLogGroup",)),
     (STOPPED, ("run",), ("glue:BatchStopJobRun", "glue:GetJobRuns")),
-    (DELIVERY, ("run",),
+    (OPERATED, ("replay",), ("lambda:InvokeFunction",)),
+    (OPERATED, ("restore",),
+     ("kms:Decrypt", "logs:CreateLogStream", "logs:PutLogEvents", "s3:GetObject", "s3:GetObjectVersion",
+      "s3:ListBucket", "s3:RestoreObject")),
+    (DELIVERY, ("replay", "run"),
      ("logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies",
       "logs:GetLogDelivery", "logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:UpdateLogDelivery",
       "xray:GetSamplingRules", "xray:GetSamplingTargets", "xray:PutTelemetryRecords", "xray:PutTraceSegments")),

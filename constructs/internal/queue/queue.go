@@ -92,6 +92,11 @@ func (q *Queue) Feed(function awslambda.Function, id string, size int, window ti
 	awslambda.NewEventSourceMapping(function, jsii.String(id), p)
 }
 
+// RedriveCommand is the line by which an operator moves what could not be handled back to the queue.
+func (q *Queue) RedriveCommand() string {
+	return "aws sqs start-message-move-task --source-arn " + *q.Dead.QueueArn() + " --destination-arn " + *q.Main.QueueArn()
+}
+
 // AdmitRule lets an EventBridge rule send to queue. The key's policy has to admit EventBridge as well.
 func AdmitRule(queue awssqs.Queue, ruleArn *string) {
 	queue.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{

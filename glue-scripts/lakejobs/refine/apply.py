@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
@@ -20,6 +21,8 @@ from lakejobs.refine.classify import classify
 from lakejobs.refine.classify_changes import Batch, classify_changes
 from lakejobs.refine.classify_snapshot import classify_snapshot
 from lakejobs.refine.conform import REASONS, conform
+from lakejobs.refine.correct import Laid, lay, unread
+from lakejobs.refine.corrections import CORRECTIONS_PROPERTY, Corrections, Verdicts
 from lakejobs.refine.current_view import keep_current_view
 from lakejobs.refine.delivery import SNAPSHOT_PROPERTY
 from lakejobs.refine.outcome import Tally, blocked, gate_reason, tally
@@ -67,6 +70,7 @@ class Conformed:
     """Records whose key cannot be told."""
     spans: str | None = None
     """The spans of the accepted rows, as SQL; None unless the dataset has a window."""
+    laid: Laid | None = None
 
     def drop(self) -> None:
         """Lets go of the rows."""
@@ -95,6 +99,9 @@ class Application:
     quarantine_location: str
     fence: Fence
     quality: Quality
+    corrections: Corrections | None = None
+    keep_verdicts: Callable[[Verdicts], None] = lambda found: None
+    """Keeps what became of the corrections."""
 
     def run(self) -> Outcome:
         """Raises Overwritten or Damaged if the batch must be read anew, BatchFailed (conflict) if main never holds
@@ -120,13 +127,13 @@ class Application:
         if rows is None:
             return Conformed(None, None, Batch(distinct=True, moves=False))
         check_conditions(self.spark, self.dataset)
-        judge = conform_changes if self.dataset.is_cdc else conform
-        frame = judge(rows, self.dataset, self.key)
-        stays = ~F.col(DELETED) if self.dataset.is_cdc else F.lit(True)
-        frame = judge_references(frame, self.quality.checks, self.quality.values, stays, REASONS)
+        laid = None
+        if self.corrections is not None:
+            laid = lay(rows, self.corrections, self.dataset, self.source.readable, self._judged)
+        frame = self._judged(laid.rows if laid else rows)
         kept = hold(keyless.with_record_id(frame, self.dataset, self.source.readable))
         try:
-            return self._measured(kept, stays)
+            return replace(self._measured(kept, self._stays), laid=laid)
         except BaseException:
             kept.unpersist()
             raise
@@ -155,6 +162,17 @@ class Application:
         spans = [row[0] for row in accepted.select(SPAN).distinct().collect()]
         return predicate(self.dataset, spans) if spans else None
 
+    @property
+    def _stays(self) -> Column:
+        """Whether a record writes a row."""
+        return ~F.col(DELETED) if self.dataset.is_cdc else F.lit(True)
+
+    def _judged(self, rows: DataFrame) -> DataFrame:
+        """The records by their values, with the reasons to refuse them."""
+        judge = conform_changes if self.dataset.is_cdc else conform
+        frame = judge(rows, self.dataset, self.key)
+        return judge_references(frame, self.quality.checks, self.quality.values, self._stays, REASONS)
+
     def _verify(self) -> None:
         verify(self.s3, self.source)
 
@@ -170,7 +188,7 @@ class Application:
             if absent is not None:
                 found = self._counted(found, absent.count(), conformed, table)
             measures = self._measures(conformed, classified, absent if found.absent else None, table)
-            return self._settle(classified, absent, found, table, measures)
+            return self._settle(classified, absent, found, table, measures, conformed.laid)
 
     def _classified(self, conformed: Conformed, table: StoredTable | None) -> DataFrame | None:
         if conformed.frame is None:
@@ -244,12 +262,16 @@ class Application:
         found: Tally,
         table: StoredTable | None,
         measures: Measures,
+        laid: Laid | None,
     ) -> Outcome:
         results = self.quality.judge(measures, found)
         self.fence()
         self.quality.record(results, measures)
         rules = verdict(results)
         refusals = [gate_reason(self.dataset.gate, found), *(r.reason for r in failing(results, BLOCK))]
+        if self.corrections is not None:
+            verdicts = laid.verdicts(classified) if laid else unread(self.corrections)
+            self.keep_verdicts(verdicts.blocked() if any(refusals) else verdicts)
         if any(refusals):
             refusal = "; ".join(reason for reason in refusals if reason)[:REASON_LIMIT]
             outcome = self.source.outcome("blocked", replace(found, absent=0), code="gate", reason=refusal, **rules)
@@ -278,6 +300,8 @@ class Application:
             ABSENT_PROPERTY: str(found.absent),
             WARNED_PROPERTY: str(rules["rules_warned"]),
         }
+        if self.corrections is not None:
+            properties[CORRECTIONS_PROPERTY] = self.corrections.files
         rows = staging.Staging(table, self.dataset, self.batch, size_files(self.source.volume))
         staged = rows.stage(classified, absent, found, properties)
         self._verify()

@@ -19,6 +19,14 @@ from lakejobs.manifest import Dataset, Manifest
 from lakejobs.refine import evolve, target
 from lakejobs.refine.apply import Application
 from lakejobs.refine.changes import DELETED
+from lakejobs.refine.corrections import (
+    CORRECTIONS_PROPERTY,
+    Corrections,
+    Verdicts,
+    corrections_key,
+    files_id,
+    read_corrections,
+)
 from lakejobs.refine.delivery import order_of
 from lakejobs.refine.outcome import Tally
 from lakejobs.refine.protect import HashKey, read_hash_key
@@ -108,12 +116,13 @@ class BatchWork:
         done = self._recovered(table)
         if done is not None:
             return _outcome_of(done, source)
+        corrections = self._corrections()
         for _ in range(_READ_TRIES):
             source = settle(self.shop.clients.s3, source, self.shop.arguments.artifacts_bucket, self.frozen.batch)
             self._check_readable(source)
             try:
                 work = self._as_wide_as(source)
-                return work.application(self.shop.store(work.dataset), source, key).run()
+                return work.application(self.shop.store(work.dataset), source, key, corrections).run()
             except Overwritten as moved:
                 source = not_in_place(source, moved.positions)
             except Damaged as found:
@@ -160,7 +169,15 @@ class BatchWork:
 
         return replace(self, dataset=reading(self.shop.spark, self.shop.clients.s3, source, wider))
 
-    def application(self, store: Store, source: Source, key: HashKey | None) -> Application:
+    def _corrections(self) -> Corrections | None:
+        if not self.record.corrections:
+            return None
+        artifacts = self.shop.arguments.artifacts_bucket
+        return read_corrections(self.shop.clients, artifacts, self.frozen.batch, self.record.corrections)
+
+    def application(
+        self, store: Store, source: Source, key: HashKey | None, corrections: Corrections | None = None
+    ) -> Application:
         """The batch, read from there, on its way into that table."""
         return Application(
             spark=self.shop.spark,
@@ -176,6 +193,8 @@ class BatchWork:
             quarantine_location=target.table_location(self.shop.arguments.quarantine_bucket, self.dataset),
             fence=lambda: self.shop.fence(self.lease),
             quality=self._quality(),
+            corrections=corrections,
+            keep_verdicts=lambda found: self._keep_verdicts(corrections, found),
         )
 
     def _quality(self) -> Quality:
@@ -207,6 +226,14 @@ class BatchWork:
     def _keep(self, key: str, body: bytes) -> None:
         self.shop.clients.s3.put_object(Bucket=self.shop.arguments.artifacts_bucket, Key=key, Body=body)
 
+    def _keep_verdicts(self, corrections: Corrections | None, found: Verdicts) -> None:
+        """Keeps what became of corrections, one row each, in place of what an earlier run kept."""
+        batch = {"batch": self.frozen.batch, "dataset": self.dataset.id}
+        rows = corrections.rows(batch, found, self.record.force) if corrections else []
+        if rows:
+            lines = [json.dumps(row, separators=(",", ":"), ensure_ascii=False) for row in rows]
+            self._keep(corrections_key(self.frozen.batch), ("\n".join(lines) + "\n").encode())
+
     def _hash_key(self) -> HashKey | None:
         if not self.dataset.hashed:
             return None
@@ -223,7 +250,10 @@ class BatchWork:
         untouched = self.record.attempt == 0 and not self.record.replayed
         if table is None or self.record.force or untouched:
             return None
-        return table.published(self.frozen.batch)
+        found = table.published(self.frozen.batch)
+        if found and found.summary.get(CORRECTIONS_PROPERTY, "") != files_id(self.record.corrections):
+            return None
+        return found
 
 
 def _outcome_of(commit: Commit, source: Source) -> Outcome:

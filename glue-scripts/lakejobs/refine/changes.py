@@ -38,6 +38,7 @@ from lakejobs.refine.record import (
     OPERATION,
     before,
     change_columns,
+    passed_on,
     raw_line,
     text_column,
 )
@@ -59,7 +60,7 @@ def conform_changes(rows: DataFrame, dataset: Dataset, key: HashKey | None) -> D
     values = [parse(text_column(c.name), c.type).alias(c.name) for c in dataset.columns]
     types = {c.name: c.type for c in dataset.columns}
     values += [parse(text_column(before(k)), types[k]).alias(before(k)) for k in dataset.keys]
-    typed = rows.select(OBJECT, LINE, GENERATION, LOADED, MALFORMED, LAYOUT, *texts, *values)
+    typed = rows.select(OBJECT, LINE, GENERATION, LOADED, MALFORMED, LAYOUT, *passed_on(rows), *texts, *values)
     typed = typed.withColumn(REASONS, _reasons(dataset))
     refused = F.size(REASONS) > 0
     line = F.when(refused, raw_line(dataset))
@@ -73,6 +74,7 @@ def conform_changes(rows: DataFrame, dataset: Dataset, key: HashKey | None) -> D
     return typed.select(
         OBJECT,
         LINE,
+        *passed_on(rows),
         RECORD,
         REASONS,
         F.when(refused, record_key).alias(KEY),

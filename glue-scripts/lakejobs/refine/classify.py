@@ -24,7 +24,7 @@ from lakejobs.refine.compare import (
     with_stored,
 )
 from lakejobs.refine.conform import REASONS
-from lakejobs.refine.record import LINE, OBJECT
+from lakejobs.refine.record import COPY, LINE, OBJECT
 from lakejobs.refine.span import identity
 
 
@@ -86,8 +86,10 @@ def _counted(rows: DataFrame, dataset: Dataset, distinct: bool) -> DataFrame:
     """Adds the how-manieth a row is of its key (`_nth`) and of its key and content (`_nth_alike`)."""
     if distinct:
         return rows.withColumns({"_nth_alike": F.lit(1), "_nth": F.lit(1)})
-    by_key = Window.partitionBy(*identity(dataset)).orderBy(OBJECT, LINE)
-    alike = Window.partitionBy(*identity(dataset), *_others(dataset)).orderBy(OBJECT, LINE)
+    # Copies of one line may have been corrected differently.
+    landed = [name for name in (OBJECT, LINE, COPY) if name in rows.columns]
+    by_key = Window.partitionBy(*identity(dataset)).orderBy(*landed)
+    alike = Window.partitionBy(*identity(dataset), *_others(dataset)).orderBy(*landed)
     numbers = {"_nth_alike": F.row_number().over(alike), "_nth": F.row_number().over(by_key)}
     return rows.withColumns(numbers)
 

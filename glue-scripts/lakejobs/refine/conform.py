@@ -16,7 +16,17 @@ from lakejobs.refine.grammar import parse, text_of
 from lakejobs.refine.protect import HashKey, keyed_hash, with_pads
 from lakejobs.refine.quality.checks import marks
 from lakejobs.refine.quality.conditions import broken, violated
-from lakejobs.refine.record import LINE, MALFORMED, MISROUTED, OBJECT, ROW, UNDECLARED, raw_line, text_column
+from lakejobs.refine.record import (
+    LINE,
+    MALFORMED,
+    MISROUTED,
+    OBJECT,
+    ROW,
+    UNDECLARED,
+    passed_on,
+    raw_line,
+    text_column,
+)
 from lakejobs.refine.span import with_span
 from lakejobs.rules import QUARANTINE, Reference, Sql
 
@@ -32,8 +42,8 @@ def conform(rows: DataFrame, dataset: Dataset, key: HashKey | None) -> DataFrame
         flags[f"route:{dataset.format.route_by}"] = MISROUTED
     if dataset.closed and dataset.format.kind == "json":
         flags["undeclared"] = UNDECLARED
-    place = [ROW] if ROW in rows.columns else []
-    typed = rows.select(OBJECT, raw_line(dataset).alias(LINE), *place, *flags.values(), *texts, *values)
+    own = [*passed_on(rows), *([ROW] if ROW in rows.columns else [])]
+    typed = rows.select(OBJECT, raw_line(dataset).alias(LINE), *own, *flags.values(), *texts, *values)
     judged = [*(fault for column in dataset.columns for fault in faults(column)), *condition_faults(dataset)]
     found = [F.when(fault, F.lit(reason)) for reason, fault in judged]
     reasons = whole_faults(flags, sorted_reasons(found))
@@ -42,7 +52,7 @@ def conform(rows: DataFrame, dataset: Dataset, key: HashKey | None) -> DataFrame
     if key is not None and dataset.hashed:
         typed = with_pads(typed, key)
     stored = [protected(F.col(column.name), column).alias(column.name) for column in dataset.stored]
-    judged = typed.select(OBJECT, LINE, *place, reasons.alias(REASONS), record_key.alias(KEY), *stored, *marks(dataset))
+    judged = typed.select(OBJECT, LINE, *own, reasons.alias(REASONS), record_key.alias(KEY), *stored, *marks(dataset))
     return judged.withColumns(with_span(dataset))
 
 

@@ -17,7 +17,7 @@ from pyspark.sql.window import Window
 from lakejobs.manifest import RECORD_ID, Dataset
 from lakejobs.refine.conform import REASONS
 from lakejobs.refine.grammar import text_of
-from lakejobs.refine.record import LINE, OBJECT, ROW, Readable
+from lakejobs.refine.record import COPY, LINE, OBJECT, ROW, Readable
 from lakejobs.refine.target import stored_type
 from lakejobs.session import literal_table
 
@@ -51,7 +51,10 @@ def _by_place(rows: DataFrame, objects: Sequence[Readable]) -> DataFrame:
         place = F.col(ROW).cast("string")
     else:
         alike = Window.partitionBy(OBJECT, LINE).orderBy(OBJECT)
-        place = F.concat_ws("-", _digest(F.col(LINE)), F.row_number().over(alike).cast("string"))
+        nth = F.row_number().over(alike)
+        if COPY in rows.columns:  # copies of a line that was corrected are numbered already
+            nth = F.coalesce(F.col(COPY), nth)
+        place = F.concat_ws("-", _digest(F.col(LINE)), nth.cast("string"))
     placed = rows.withColumn("_place", place)
     located = placed.join(F.broadcast(hashes), on=F.col(OBJECT) == F.col("_position"), how="inner")
     found = _accepted(F.concat_ws("/", F.col("_hash"), F.col("_place")))

@@ -15,10 +15,15 @@ class Unreadable(Exception):
     """The object itself is at fault; the message says how."""
 
 
+# Classes of which nothing is read in place: Spark's file systems may pass over such objects without an error.
+ARCHIVED = ("GLACIER", "DEEP_ARCHIVE")
+
+
 def is_current(s3: Any, bucket: str, key: str, version: str) -> bool:
-    """Whether this version is what a read of the key returns now."""
+    """Whether this version is what any read of the key returns now."""
     try:
-        return s3.head_object(Bucket=bucket, Key=key).get("VersionId", "null") == version
+        head = s3.head_object(Bucket=bucket, Key=key)
+        return head.get("VersionId", "null") == version and head.get("StorageClass") not in ARCHIVED
     except ClientError as error:
         if code_of(error) in ("404", "NoSuchKey", "NotFound"):
             return False
@@ -33,7 +38,7 @@ def get_version(s3: Any, item: dict[str, Any], **more: Any) -> Any:
         if code_of(error) in ("NoSuchVersion", "NoSuchKey", "404"):
             raise Unreadable("this version no longer exists in the raw bucket") from error
         if code_of(error) == "InvalidObjectState":
-            raise Unreadable("is archived in a Glacier class; restore it, then replay") from error
+            raise Unreadable("is in an archive class of S3; replay its batch with restore") from error
         raise
 
 

@@ -12,7 +12,7 @@ from lakejobs.iceberg import CATALOG, TABLE_PROPERTIES, Table, sql_properties
 from lakejobs.manifest import Dataset
 from lakejobs.refine.compare import OUTCOME
 from lakejobs.refine.conform import KEY, REASONS
-from lakejobs.refine.record import LINE, OBJECT, Readable
+from lakejobs.refine.record import COPY, LINE, OBJECT, Readable
 from lakejobs.session import literal_table, quoted
 
 _COLUMNS = (
@@ -33,7 +33,10 @@ def quarantine_rows(classified: DataFrame, objects: Sequence[Readable], batch: s
     """
     refused = classified.where(F.col(OUTCOME) == "quarantined")
     alike = Window.partitionBy(OBJECT, LINE).orderBy(OBJECT)
-    counted = refused.withColumn("_occurrence", F.row_number().over(alike))
+    number = F.row_number().over(alike)
+    if COPY in refused.columns:
+        number = F.coalesce(F.col(COPY), number)
+    counted = refused.withColumn("_occurrence", number)
     places = literal_table(
         classified.sparkSession,
         {"_position": "int", "object_key": "string", "object_version": "string"},

@@ -17,6 +17,8 @@ OBJECT, LINE, MALFORMED = "_object", "_line", "_malformed"
 ROW = "_row"
 # Whether a record has members that no column declares; only of strict datasets of such records.
 UNDECLARED = "_undeclared"
+# Of a batch with corrections: which one is laid over a record, and which of alike lines of its object the record is.
+CORRECTION, COPY = "_correction", "_copy"
 # Whether a record's route names another dataset or none; only of formats that are routed.
 MISROUTED = "_misrouted"
 
@@ -86,6 +88,11 @@ def raw_line(dataset: Dataset) -> Column:
     names = [name for name, _ in change_columns(dataset)] + [c.name for c in dataset.columns]
     record = F.struct(*[F.col(text_column(name)).alias(name) for name in names])
     return F.coalesce(F.col(LINE), F.to_json(record, {"ignoreNullFields": "false"}).cast("binary"))
+
+
+def passed_on(rows: DataFrame) -> list[str]:
+    """The columns of a batch with corrections, none of any other."""
+    return [name for name in (CORRECTION, COPY) if name in rows.columns]
 
 
 def with_position(spark: SparkSession, rows: DataFrame, group: list[Readable]) -> DataFrame:

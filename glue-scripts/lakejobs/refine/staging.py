@@ -13,7 +13,7 @@ from lakejobs.refine.changes import DELETED, SEQUENCE
 from lakejobs.refine.compare import OUTCOME, WRITE
 from lakejobs.refine.conform import KEY, REASONS
 from lakejobs.refine.outcome import Tally
-from lakejobs.refine.record import GENERATION, LINE, OBJECT
+from lakejobs.refine.record import GENERATION, LINE, OBJECT, passed_on
 from lakejobs.refine.span import with_span
 from lakejobs.refine.target import BATCH_COLUMN, own_columns, stored_type
 from lakejobs.tables.interface import FILE, POSITION, Staged, StoredTable
@@ -135,7 +135,7 @@ def needed(classified: DataFrame, dataset: Dataset) -> DataFrame:
         (F.col(OUTCOME) == "quarantined", [OBJECT, LINE, KEY]),
     )
     values = [F.when(where, F.col(name)).alias(name) for where, names in parts for name in names]
-    return classified.select(OUTCOME, REASONS, WRITE, *values)
+    return classified.select(OUTCOME, REASONS, WRITE, *passed_on(classified), *values)
 
 
 @dataclass(frozen=True)

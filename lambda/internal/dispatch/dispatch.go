@@ -12,6 +12,7 @@ import (
 	"github.com/strata-cdk/strata/lambda/internal/env"
 	"github.com/strata-cdk/strata/lambda/internal/ledger"
 	"github.com/strata-cdk/strata/lambda/internal/manifest"
+	"github.com/strata-cdk/strata/lambda/internal/raw"
 	"github.com/strata-cdk/strata/lambda/internal/run"
 )
 
@@ -35,9 +36,12 @@ const DatasetsPerRun = 90
 
 // Handler handles dispatch's events. All its work may be cut short anywhere and repeated by any other invocation.
 type Handler struct {
-	Lake       string
-	Ledger     *ledger.Table
-	Artifacts  *artifacts.Store
+	Lake      string
+	Ledger    *ledger.Table
+	Artifacts *artifacts.Store
+	// Raw reads the files of corrections in RawBucket.
+	Raw        raw.Getter
+	RawBucket  string
 	Manifests  Manifests
 	Executions Executions
 	Settler    *run.Settler

@@ -28,6 +28,8 @@ type Request struct {
 	State string `json:"state"`
 	// Force runs applied and empty batches again.
 	Force bool `json:"force"`
+	// Corrections is the key of a file of corrections in the raw bucket; it says which batches are replayed.
+	Corrections string `json:"corrections"`
 }
 
 // Answer is what a call did.
@@ -43,14 +45,17 @@ type Declared struct {
 	Manifest    string `json:"manifest"`
 }
 
-const usage = `want {"action": "drain"}, {"action": "sweep"}, {"action": "publish"}, {"action": "manifest"} or {"action": "replay", ` +
-	`"batch"?, "dataset"?, "from"?, "to"?, "state"?, "force"?}`
+const usage = `want {"action": "drain"}, {"action": "sweep"}, {"action": "publish"}, {"action": "manifest"}, {"action": "replay", ` +
+	`"batch"?, "dataset"?, "from"?, "to"?, "state"?, "force"?} or {"action": "replay", "corrections"}`
 
 // Handle handles an event: a request, or messages of the wake queue whose bodies are requests.
 func (h *Handler) Handle(ctx context.Context, event json.RawMessage) (any, error) {
 	var queue events.SQSEvent
 	if err := json.Unmarshal(event, &queue); err == nil && len(queue.Records) > 0 {
 		return events.SQSEventResponse{}, h.handleMessages(ctx, queue.Records)
+	}
+	if c, ok := carry(event); ok {
+		return h.carry(ctx, c)
 	}
 	answer, err := h.handle(ctx, event)
 	if err != nil {
@@ -96,7 +101,11 @@ func (h *Handler) handle(ctx context.Context, event []byte) (*Answer, error) {
 		declared, err := inv.declared(ctx)
 		return &Answer{Summary: inv.summary, Declared: declared}, err
 	case contract.ActionReplay:
-		replayed, err = inv.replay(ctx, request)
+		if request.Corrections != "" {
+			replayed, err = inv.correct(ctx, request)
+		} else {
+			replayed, err = inv.replay(ctx, request)
+		}
 	case contract.ActionPublish:
 		err = inv.wantPublish(ctx)
 	case contract.ActionSweep:

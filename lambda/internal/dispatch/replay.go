@@ -79,7 +79,7 @@ func (inv *invocation) replayBatch(ctx context.Context, b *ledger.Batch, force b
 		done.keep(b, fmt.Sprintf("the manifest does not declare dataset %s any more", b.Dataset))
 		return nil
 	case b.State == ledger.BatchBlocked || b.State == ledger.BatchFailed || force:
-		return inv.reopen(ctx, b, done)
+		return inv.reopen(ctx, b, done, ledger.Reopening{})
 	case len(b.Unreadable) > 0:
 		return inv.repend(ctx, b, done)
 	default:
@@ -88,8 +88,8 @@ func (inv *invocation) replayBatch(ctx context.Context, b *ledger.Batch, force b
 	}
 }
 
-func (inv *invocation) reopen(ctx context.Context, b *ledger.Batch, done *Replayed) error {
-	err := inv.Ledger.Apply(ctx, ledger.Reopen(b, inv.manifest.Hash, inv.timestamp())...)
+func (inv *invocation) reopen(ctx context.Context, b *ledger.Batch, done *Replayed, more ledger.Reopening) error {
+	err := inv.Ledger.Apply(ctx, ledger.Reopen(b, inv.manifest.Hash, inv.timestamp(), more)...)
 	if ledger.Refused(err) {
 		done.keep(b, "it changed while it was being replayed")
 		return nil

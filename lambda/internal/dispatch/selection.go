@@ -93,7 +93,7 @@ func (inv *invocation) batches(ctx context.Context, s selection, each func(*ledg
 	if s.batch != "" {
 		b, err := inv.Ledger.Batch(ctx, s.batch)
 		if ledger.IsNotFound(err) {
-			return fmt.Errorf("replay request: batch: no batch %s in the ledger; the batches table of the operations database lists them", s.batch)
+			return refuse(fmt.Errorf("replay request: batch: no batch %s in the ledger; the batches table of the operations database lists them", s.batch))
 		}
 		if err != nil {
 			return err

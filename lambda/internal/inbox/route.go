@@ -14,7 +14,7 @@ import (
 // Partition is the inbox an object belongs to: the id of the dataset whose landing prefix is the longest match,
 // ledger.Transactions for the transaction files of a replication, ledger.Failed for what a source's delivery service could
 // not deliver, ledger.Unroutable or ledger.Ignored. Folder markers and control files (_SUCCESS, .DS_Store, …) are ignored
-// wherever they lie.
+// wherever they lie, and so are files of corrections, which an operator replays.
 func Partition(m *dataset.Manifest, key string) string {
 	base := path.Base(key)
 	if strings.HasSuffix(key, "/") || strings.HasPrefix(base, "_") || strings.HasPrefix(base, ".") {
@@ -22,6 +22,9 @@ func Partition(m *dataset.Manifest, key string) string {
 	}
 	if dataset, ok := m.Route(key); ok {
 		return dataset
+	}
+	if strings.HasPrefix(key, contract.CorrectionsFolder) {
+		return ledger.Ignored
 	}
 	if strings.Contains(key, "/"+contract.TransactionsFolder+"/") && slices.ContainsFunc(m.Landing, func(l dataset.Landing) bool {
 		return splits(m, l) && strings.HasPrefix(key, contract.TransactionsPrefix(l.Prefix))

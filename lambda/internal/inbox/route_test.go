@@ -26,6 +26,8 @@ func TestPartition(t *testing.T) {
 		{"files-errorsome/a.gz", ledger.Unroutable},
 		{"other-errors/processing-failed/a.gz", ledger.Unroutable},
 		{"a.csv", ledger.Unroutable},
+		{"corrections/sales/orders/fix.jsonl", ledger.Ignored},
+		{"correctionsome/sales/orders/fix.jsonl", ledger.Unroutable},
 		{"files/sales/orders/", ledger.Ignored},
 		{"files/sales/orders/_SUCCESS", ledger.Ignored},
 		{"files/sales/orders/.part.crc", ledger.Ignored},

@@ -49,6 +49,7 @@ type world struct {
 	clock    time.Time
 	table    *ledger.Table
 	bucket   string
+	raw      string
 	hash     string
 	key      string
 	machine  *machine
@@ -68,7 +69,7 @@ func newWorld(t testing.TB, datasets ...string) *world {
 	name := fmt.Sprintf("ledger-%d", worlds)
 	w := &world{t: t, clock: time.Date(2026, 1, 31, 6, 0, 0, 0, time.UTC), bucket: fmt.Sprintf("artifacts-%d", worlds),
 		machine: &machine{executions: map[string]*execution{}}, wakes: &queue{seen: map[string]bool{}}, topic: &topic{},
-		emitted: &bytes.Buffer{}, table: &ledger.Table{Client: dynamo, Name: name},
+		raw: rawBucket, emitted: &bytes.Buffer{}, table: &ledger.Table{Client: dynamo, Name: name},
 		limits: dispatch.Limits{Lease: lease, MaxAttempts: maxAttempts, BatchObjects: 3, BatchBytes: 1000,
 			DatasetsPerRun: dispatch.DatasetsPerRun, ReserveBeforeDeadline: time.Second}}
 	ctx := t.Context()
@@ -174,7 +175,7 @@ func (w *world) notice(g *gate) *notice.Handler {
 
 func (w *world) dispatch(g *gate) *dispatch.Handler {
 	return &dispatch.Handler{Lake: lakeName, Ledger: w.ledger(g), Artifacts: &artifacts.Store{Client: gatedS3{g}, Bucket: w.bucket},
-		Manifests: w.manifests(g), Executions: dispatch.Executions{Client: gatedStates{g, w.machine}, StateMachine: machineARN},
+		Raw: gatedS3{g}, RawBucket: w.raw, Manifests: w.manifests(g), Executions: dispatch.Executions{Client: gatedStates{g, w.machine}, StateMachine: machineARN},
 		Settler: w.settler(g), Limits: w.limits, Now: w.now, NewClaim: func() string { w.claims++; return fmt.Sprint(w.claims) }}
 }
 

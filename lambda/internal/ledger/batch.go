@@ -47,7 +47,14 @@ type Batch struct {
 	Mirrored                 bool
 	// Load is the generation whose full load the batch is, 0 for any other batch.
 	Load int
+	// Corrections are the files of corrections of its records, in the order they were asked for.
+	Corrections []Correction
+	// Replay names the last replay of the state machine that took the batch up.
+	Replay string
 }
+
+// Correction is a file of corrections, by version.
+type Correction struct{ Bucket, Key, Version string }
 
 // Unreadable is an object of a batch that refine could not read.
 type Unreadable struct {
@@ -58,8 +65,9 @@ type Unreadable struct {
 
 // Rerun is the outcome of a forced run of an applied batch.
 type Rerun struct {
-	At          string
-	RowsChanged int64
+	At                  string
+	State, Code, Reason string
+	RowsChanged         int64
 }
 
 // Open tells whether the batch has no outcome yet.
@@ -82,12 +90,15 @@ func (i Item) batch() *Batch {
 		ObjectsRead: i.number("objects_read"), Absent: i.number("absent"),
 		RulesFailed: i.number("rules_failed"), RulesWarned: i.number("rules_warned"), Counts: i.numbers("counts"), Reasons: i.numbers("reasons"),
 		Code: i.text("code"), Reason: i.text("reason"), Snapshot: i.text("snapshot"), Mirrored: i.flag("mirrored"),
-		Load: int(i.number("load"))}
+		Load: int(i.number("load")), Replay: i.text("replay")}
 	for _, u := range i.maps("unreadable") {
 		b.Unreadable = append(b.Unreadable, Unreadable{u.text("key"), u.text("version"), u.text("reason")})
 	}
+	for _, c := range i.maps("corrections") {
+		b.Corrections = append(b.Corrections, Correction{c.text("bucket"), c.text("key"), c.text("version")})
+	}
 	if r, ok := i.inner("rerun"); ok {
-		b.Rerun = &Rerun{At: r.text("at"), RowsChanged: r.number("rows_changed")}
+		b.Rerun = &Rerun{At: r.text("at"), State: r.text("state"), Code: r.text("code"), Reason: r.text("reason"), RowsChanged: r.number("rows_changed")}
 	}
 	return b
 }
@@ -135,7 +146,7 @@ func Exhaust(b *Batch, run string, attempt int, reason, now string) []Write {
 	values["no"] = false
 	if b.Force {
 		values["to"], values["off"] = b.PriorState, false
-		values["rerun"] = map[string]any{"at": now, "code": CodeExhausted, "reason": reason, "rows_changed": 0}
+		values["rerun"] = map[string]any{"at": now, "state": BatchFailed, "code": CodeExhausted, "reason": reason, "rows_changed": 0}
 		set += ", #force = :off, #rerun = :rerun REMOVE #prior_state"
 	} else {
 		values["to"], values["code"], values["reason"] = BatchFailed, CodeExhausted, reason
@@ -144,10 +155,22 @@ func Exhaust(b *Batch, run string, attempt int, reason, now string) []Write {
 	return []Write{Update(BatchKey(b.ID), set, asSeen, values), DeleteOpen(b)}
 }
 
+// Reopening is what a replay adds to a batch: the name under which the state machine carries it, if it does, and files of
+// corrections, which come after those the batch has.
+type Reopening struct {
+	Replay      string
+	Corrections []Correction
+}
+
+// NoteReplay says that a replay has taken up an applied batch's unreadable objects.
+func NoteReplay(b *Batch, replay string) Write {
+	return Update(BatchKey(b.ID), "SET #replay = :replay", "attribute_exists(#pk)", Values{"replay": replay})
+}
+
 // Reopen freezes a batch that has an outcome again, under another manifest. The outcome goes to the history; of an
 // applied or empty one (force) it stays in the record as well. Marks of a failed or blocked batch are redone, because
 // its unreadable objects become claimed again.
-func Reopen(b *Batch, manifest, now string) []Write {
+func Reopen(b *Batch, manifest, now string, more Reopening) []Write {
 	values := b.seen()
 	values["frozen"], values["manifest"], values["zero"], values["now"], values["no"] = BatchFrozen, manifest, 0, now, false
 	values["empty"] = []any{}
@@ -155,6 +178,18 @@ func Reopen(b *Batch, manifest, now string) []Write {
 		"attempt": b.Attempt, "manifest": b.Manifest, "counts": b.Counts, "replayed_at": now}}
 	set := "SET #state = :frozen, #manifest = :manifest, #attempt = :zero, #updated_at = :now, #mirrored = :no, " +
 		"#history = list_append(if_not_exists(#history, :empty), :past)"
+	if more.Replay != "" {
+		values["replay"] = more.Replay
+		set += ", #replay = :replay"
+	}
+	if len(more.Corrections) > 0 {
+		files := make([]any, len(more.Corrections))
+		for i, c := range more.Corrections {
+			files[i] = map[string]any{"bucket": c.Bucket, "key": c.Key, "version": c.Version}
+		}
+		values["files"] = files
+		set += ", #corrections = list_append(if_not_exists(#corrections, :empty), :files)"
+	}
 	remove := " REMOVE #run"
 	if b.State == BatchApplied || b.State == BatchEmpty {
 		values["on"], values["prior"] = true, b.State

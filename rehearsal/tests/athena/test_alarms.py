@@ -141,3 +141,5 @@ def test_which_metrics_exist() -> None:
     assert not handled("AWS/SQS", "NumberOfMessagesSent")
     assert handled("AWS/Lambda", "Errors")
     assert not handled("AWS/Lambda", "Throttles")
+    assert handled("AWS/States", "ExecutionsFailed")
+    assert not handled("AWS/States", "ExecutionThrottled")

@@ -181,6 +181,13 @@ def test_a_stopped_execution_is_aborted(account: Account) -> None:
     assert len(account.drain(url)) == 1
 
 
+def test_executions_that_end_badly_are_counted(account: Account) -> None:
+    machine = account.machine({"A": {"Type": "Fail", "Error": "Bad", "Cause": "no"}})
+    account.execute(machine, {})
+    metrics = account.cloudwatch.list_metrics(Namespace="AWS/States")["Metrics"]
+    assert [m["MetricName"] for m in metrics if m["Dimensions"][0]["Value"] == machine] == ["ExecutionsFailed"]
+
+
 def test_services_are_called_under_the_machine_s_role(account: Account) -> None:
     url, _ = account.queue()
     name = account.name("table")

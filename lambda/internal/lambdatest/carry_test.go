@@ -1,0 +1,181 @@
+package lambdatest
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/strata-cdk/strata/lambda/contract"
+	"github.com/strata-cdk/strata/lambda/internal/artifacts"
+	"github.com/strata-cdk/strata/lambda/internal/dispatch"
+	"github.com/strata-cdk/strata/lambda/internal/ledger"
+)
+
+// carry sends dispatch an event of the replay's state machine.
+func (w *world) carry(g *gate, action, replay, request string) (*dispatch.Progress, error) {
+	body := fmt.Sprintf(`{"action": %q, "replay": %q`, action, replay)
+	if request != "" {
+		body += `, "request": ` + request
+	}
+	answer, err := w.dispatch(g).Handle(w.t.Context(), json.RawMessage(body+"}"))
+	if err != nil {
+		return nil, err
+	}
+	return answer.(*dispatch.Progress), nil
+}
+
+// replayed carries a replay to its end, as its state machine does. Between two looks the runs come to their ends.
+func (p *pipeline) replayed(replay, request string) *dispatch.Progress {
+	p.t.Helper()
+	answer, err := p.carry(&gate{}, contract.ActionBegin, replay, request)
+	must(p.t, err)
+	for range 10 {
+		if answer.State == contract.ReplaySucceeded || answer.State == contract.ReplayFailed {
+			return answer
+		}
+		answer, err = p.carry(&gate{}, contract.ActionAdvance, replay, "")
+		must(p.t, err)
+		p.quiet()
+	}
+	p.t.Fatalf("replay %s has not ended: %+v", replay, answer)
+	return nil
+}
+
+func same(t *testing.T, what string, got, want map[string]int) {
+	t.Helper()
+	if !maps.Equal(got, want) {
+		t.Errorf("%s = %v, want %v", what, got, want)
+	}
+}
+
+func TestReplayIsCarriedToItsEnd(t *testing.T) {
+	w := newWorld(t, "sales.orders", "sales.items")
+	w.limits.BatchObjects = 2
+	p := newPipeline(w)
+	w.land(append(orders("a.csv", "bad1.csv", "bad2.csv", "bad3.csv"), "files/sales/items/block.csv")...)
+	w.ask(`{"action": "drain"}`)
+	p.quiet()
+	request := `{"from": "2026-01-01", "to": "2027-01-01"}`
+
+	still := p.replayed("still-bad", request)
+	if still.State != contract.ReplayFailed || !strings.Contains(still.Cause, "is blocked (gate): 40% of 10 rows quarantined") ||
+		!strings.Contains(still.Cause, "3 failed:\n") || !strings.Contains(still.Cause, "bad1.csv of sales.orders is unreadable again") {
+		t.Errorf("replay of what is still bad = %+v", still)
+	}
+	p.mended = true
+	done := p.replayed("mended", request)
+	if done.State != contract.ReplaySucceeded || done.Cause != "" {
+		t.Errorf("replay of what is mended = %+v", done)
+	}
+	same(t, "batches", done.Batches, map[string]int{"applied": 2 + len(done.Objects)})
+	nothing := p.replayed("nothing", `{"action": "replay", "state": "failed"}`)
+	if nothing.State != contract.ReplaySucceeded || len(nothing.Batches) > 0 {
+		t.Errorf("replay of nothing = %+v", nothing)
+	}
+	before := len(w.machine.started)
+	if again := p.replayed("mended", request); again.State != contract.ReplaySucceeded || len(w.machine.started) != before {
+		t.Errorf("the same replay again = %+v, runs %v", again, w.machine.started[before:])
+	}
+	forced := p.replayed("forced", `{"dataset": "sales.items", "force": true}`)
+	same(t, "forced batches", forced.Batches, map[string]int{"applied": 1})
+	if len(w.machine.started) != before+1 {
+		t.Errorf("a forced replay started %v", w.machine.started[before:])
+	}
+}
+
+// Killed at any call, a replay that is carried on ends in the same, and runs nothing twice.
+func TestReplayIsCarriedOnAfterKills(t *testing.T) {
+	w, p, applied, blocked := twoBatches(t)
+	p.mended = true
+	replays := 0
+	for _, after := range []bool{false, true} {
+		for at := 1; ; at++ {
+			replays++
+			name, request := fmt.Sprintf("killed-%d", replays), `{"dataset": "sales.orders", "force": true}`
+			g := &gate{killAt: at, after: after}
+			_, err := w.carry(g, contract.ActionBegin, name, request)
+			if err == nil {
+				_, err = w.carry(g, contract.ActionAdvance, name, "")
+			}
+			answer := p.replayed(name, request)
+			same(t, fmt.Sprintf("killed at %d (after: %v): batches", at, after), answer.Batches, map[string]int{"applied": 2})
+			for _, id := range []string{applied, blocked} {
+				b, readErr := w.table.Batch(t.Context(), id)
+				must(t, readErr)
+				if b.State != ledger.BatchApplied || b.Replay != name || len(w.historyOf(id)) != replays {
+					t.Fatalf("killed at %d (after: %v): batch %+v", at, after, b)
+				}
+			}
+			if err == nil {
+				break
+			}
+		}
+	}
+}
+
+// historyOf are the outcomes of a batch that replays have put aside.
+func (w *world) historyOf(batch string) []types.AttributeValue {
+	w.t.Helper()
+	key := ledger.BatchKey(batch)
+	out, err := dynamo.GetItem(w.t.Context(), &dynamodb.GetItemInput{TableName: &w.table.Name, Key: map[string]types.AttributeValue{
+		"pk": &types.AttributeValueMemberS{Value: key.PK}, "sk": &types.AttributeValueMemberS{Value: key.SK}}})
+	must(w.t, err)
+	return out.Item["history"].(*types.AttributeValueMemberL).Value
+}
+
+func TestReplayTellsWhatBecameOfCorrections(t *testing.T) {
+	w, p, applied, blocked := twoBatches(t)
+	version := w.putRaw(fixKey, fix(applied, orders("a.csv")[0]), fix(blocked, orders("block.csv")[0]))
+	store := &artifacts.Store{Client: gatedS3{&gate{}}, Bucket: w.bucket}
+	row := `{"correction_key":%q,"correction_version":%q,"correction_line":%d,"outcome":%q,"reason":%q}` + "\n"
+	must(t, store.Create(t.Context(), contract.CorrectionsKey(applied), fmt.Appendf(nil, row+row, fixKey, version, 1, "inserted", "", fixKey, "other", 1, "refused", "")))
+	must(t, store.Create(t.Context(), contract.CorrectionsKey(blocked), fmt.Appendf(nil, row, fixKey, version, 2, "refused", "no such record")))
+	p.mended = true
+	done := p.replayed("fixed", fmt.Sprintf(`{"corrections": %q}`, fixKey))
+	same(t, "corrections", done.Corrections, map[string]int{"inserted": 1, "refused": 1})
+	if done.State != contract.ReplayFailed || done.Cause != "1 failed:\nthe correction in line 2 is refused: no such record" {
+		t.Errorf("replay = %+v", done)
+	}
+	for _, id := range []string{applied, blocked} {
+		b, err := w.table.Batch(t.Context(), id)
+		must(t, err)
+		if len(b.Corrections) != 1 || b.Corrections[0].Version != version {
+			t.Errorf("batch %s has %v", id, b.Corrections)
+		}
+	}
+	if again := p.replayed("fixed-again", fmt.Sprintf(`{"corrections": %q}`, fixKey)); again.Batches["applied"] != 2 {
+		t.Errorf("the same file again = %+v", again)
+	}
+}
+
+func TestCarriedRequestsAreChecked(t *testing.T) {
+	w, _, applied, _ := twoBatches(t)
+	for give, want := range map[string]string{
+		`{}`:                           "at least one of batch, dataset, from, to, state",
+		`[]`:                           "cannot unmarshal array",
+		`{"batches": "x"}`:             `unknown field "batches"`,
+		`{"action": "drain"}`:          `action: got "drain", want "replay" or nothing`,
+		`{"batch": "x", "state": "y"}`: `batch: got "x"`,
+		`{"batch": "00112233445566778899aabbccddeeff"}`:                          "no batch 00112233445566778899aabbccddeeff",
+		fmt.Sprintf(`{"batch": %q}`, applied):                                    `is applied, so there is nothing to replay; "force": true`,
+		`{"state": "failed", "restore": {"tier": "Slow", "days": 0}}`:            `restore.tier: got "Slow", want one of Bulk, Standard, Expedited`,
+		`{"state": "failed", "restore": {"tier": "Bulk", "days": 400}}`:          "restore.days: got 400, want 1 to 365",
+		`{"corrections": "corrections/sales/orders/none", "dataset": "sales.x"}`: "leave batch, dataset",
+	} {
+		answer, err := w.carry(&gate{}, contract.ActionBegin, "checked", give)
+		if err != nil || answer.State != contract.ReplayFailed || !strings.Contains(answer.Cause, want) {
+			t.Errorf("%s: answer %+v, %v; want a cause with %q", give, answer, err, want)
+		}
+	}
+	if _, err := w.carry(&gate{}, contract.ActionBegin, "a/b", `{"state": "failed"}`); err == nil || !strings.Contains(err.Error(), `replay: got "a/b"`) {
+		t.Errorf("error = %v", err)
+	}
+	if _, err := w.dispatch(&gate{}).Handle(t.Context(), json.RawMessage(`{"action": "replay", "state": "failed", "restore": {}}`)); err == nil {
+		t.Error("the command took restore, for which nothing would wait")
+	}
+}
