@@ -19,7 +19,7 @@ import (
 )
 
 // Lake is a whole data lake in one stack: zones, catalog, ledger, arrivals, pipeline, workgroup and alarms. Its number
-// of resources depends on the number of domains, not of datasets: about 83, two per domain with a dataset, one per
+// of resources depends on the number of domains, not of datasets: about 94, two per domain with a dataset, one per
 // domain with a model, and, from about six domains on, a managed policy where a job's inline policy would outgrow IAM's
 // limit. Idle it costs about 7 USD a month: five keys, the alarms and a secret if a column is hashed (list prices,
 // us-east-1); everything else is paid by use.

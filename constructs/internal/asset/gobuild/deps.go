@@ -11,6 +11,7 @@ import (
 	_ "github.com/strata-cdk/strata/lambda/record"
 	_ "github.com/strata-cdk/strata/lambda/redeliver"
 	_ "github.com/strata-cdk/strata/lambda/replication"
+	_ "github.com/strata-cdk/strata/lambda/restore"
 	_ "github.com/strata-cdk/strata/lambda/split"
 	_ "github.com/strata-cdk/strata/lambda/transform"
 )

@@ -12,6 +12,7 @@ var Handlers = []string{
 	Module + "/lambda/record",
 	Module + "/lambda/redeliver",
 	Module + "/lambda/replication",
+	Module + "/lambda/restore",
 	Module + "/lambda/split",
 	Module + "/lambda/transform",
 }
