@@ -28,8 +28,8 @@ func (inv *invocation) progress(ctx context.Context, plan *contract.ReplayPlan) 
 		case len(item.Objects) > 0:
 			err = inv.tallyObjects(ctx, item, &found)
 		default:
-			found.batch(b, item.State)
-			if plan.Corrections != nil && !b.Open() {
+			// Of a batch that failed nothing was judged, so it may have no rows of corrections.
+			if judged := found.batch(b, item.State); judged && plan.Corrections != nil {
 				err = inv.tallyCorrections(ctx, b.ID, *plan.Corrections, &found)
 			}
 		}
@@ -110,8 +110,9 @@ func (t *tallied) fail(format string, args ...any) {
 	t.failed = append(t.failed, fmt.Sprintf(format, args...))
 }
 
-// batch counts a batch that the replay has opened; before is the state it had.
-func (t *tallied) batch(b *ledger.Batch, before string) {
+// batch counts a batch that the replay has opened, and tells whether its records have been judged; before is the state it
+// had.
+func (t *tallied) batch(b *ledger.Batch, before string) (judged bool) {
 	state, code, reason := b.State, b.Code, b.Reason
 	if forced := before == ledger.BatchApplied || before == ledger.BatchEmpty; forced && !b.Open() && b.Rerun != nil {
 		state, code, reason = b.Rerun.State, b.Rerun.Code, b.Rerun.Reason
@@ -123,6 +124,7 @@ func (t *tallied) batch(b *ledger.Batch, before string) {
 	case ledger.BatchBlocked, ledger.BatchFailed:
 		t.fail("batch %s of %s is %s (%s): %s", b.ID, b.Dataset, state, code, reason)
 	}
+	return state == ledger.BatchApplied || state == ledger.BatchEmpty || state == ledger.BatchBlocked
 }
 
 func (t *tallied) answer() *Progress {

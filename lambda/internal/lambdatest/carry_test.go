@@ -153,6 +153,20 @@ func TestReplayTellsWhatBecameOfCorrections(t *testing.T) {
 	}
 }
 
+func TestReplayTellsThatACorrectedBatchFailed(t *testing.T) {
+	w := newWorld(t, "sales.orders")
+	w.keepVersions()
+	p := newPipeline(w)
+	w.land(orders("bad.csv")...)
+	batch := w.ask(`{"action": "drain"}`).Runs[0].Batches[0]
+	p.quiet()
+	w.putRaw(fixKey, fix(batch, orders("bad.csv")[0]))
+	done := p.replayed("failing", fmt.Sprintf(`{"corrections": %q}`, fixKey))
+	if done.State != contract.ReplayFailed || !strings.Contains(done.Cause, "is failed (unreadable): none of 1 objects could be read") {
+		t.Errorf("replay = %+v", done)
+	}
+}
+
 func TestCarriedRequestsAreChecked(t *testing.T) {
 	w, _, applied, _ := twoBatches(t)
 	for give, want := range map[string]string{
