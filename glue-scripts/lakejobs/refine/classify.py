@@ -57,7 +57,7 @@ def _upsert(rows: DataFrame, stored: DataFrame | None, dataset: Dataset, distinc
     sequence, others = dataset.sequence, _others(dataset)
     change = F.struct(sequence, *others)
     # Which of two alike rows is set aside as contested has to be the same in every run.
-    tie = (OBJECT, LINE) if dataset.unique_key else ()
+    tie = tuple(name for name in (OBJECT, LINE, COPY) if name in rows.columns) if dataset.unique_key else ()
     latest_first = [F.col(name).desc() for name in (sequence, *others)]
     compared = ranked(rows, dataset.keys, latest_first, tie, distinct)
     joined = with_stored(compared, stored, dataset.keys, _names(dataset))
