@@ -18,10 +18,12 @@ const (
 	ReplayFailed    = "failed"
 )
 
-// ReplayPlan is what a replay works on, in the artifacts bucket. It never changes.
+// ReplayPlan is what a replay works on, in the artifacts bucket. It never changes. Replay and StartedAt are the name and
+// the start of the execution: Step Functions lets a name be used again after 90 days.
 type ReplayPlan struct {
 	SchemaVersion int             `json:"schema_version"`
 	Replay        string          `json:"replay"`
+	StartedAt     string          `json:"started_at"`
 	Batches       []PlannedBatch  `json:"batches"`
 	Corrections   *CorrectionFile `json:"corrections"`
 	Restore       *Restore        `json:"restore"`
@@ -52,6 +54,7 @@ type Restore struct {
 // Bounds of a replay that is carried to its end.
 const (
 	MaxReplayBatches = 5000
+	MaxReplayObjects = 20000
 	MaxRestoreDays   = 365
 )
 

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/strata-cdk/strata/constructs/dataset"
 	"github.com/strata-cdk/strata/lambda/contract"
@@ -28,6 +29,8 @@ type Correction struct {
 	// Line is the place in the file, from 1.
 	Line int `json:"-"`
 }
+
+var names = []string{"batch_id", "object_key", "object_version", "record_sha256", "occurrence", "set"}
 
 // id tells records apart.
 type id struct {
@@ -58,6 +61,9 @@ func DatasetOf(key string) (string, error) {
 
 // Parse reads the corrections of records of a dataset. The error lists what is wrong, line by line.
 func Parse(body []byte, e *dataset.Entry) ([]Correction, error) {
+	if !utf8.Valid(body) {
+		return nil, errors.New("is not UTF-8")
+	}
 	var found []Correction
 	var p problems
 	seen := map[id]int{}
@@ -90,6 +96,15 @@ func Parse(body []byte, e *dataset.Entry) ([]Correction, error) {
 
 func parseLine(line []byte) (Correction, error) {
 	var c Correction
+	// Members are taken by their exact names, as the job takes them.
+	var members map[string]json.RawMessage
+	if json.Unmarshal(line, &members) == nil {
+		for _, name := range slices.Sorted(maps.Keys(members)) {
+			if !slices.Contains(names, name) {
+				return c, fmt.Errorf("unknown field %q", name)
+			}
+		}
+	}
 	dec := json.NewDecoder(bytes.NewReader(line))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&c); err != nil {

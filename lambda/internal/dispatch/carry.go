@@ -10,29 +10,34 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/strata-cdk/strata/lambda/contract"
 	"github.com/strata-cdk/strata/lambda/internal/ledger"
 )
 
 // Carry is an event of the state machine that carries a replay to its end: begin with the operator's request, then advance
-// until the answer is succeeded or failed. Replay is the name of the execution.
+// until the answer is succeeded or failed. Replay is the name of the execution, StartedAt (of begin) when it was started.
 type Carry struct {
-	Action  string          `json:"action"`
-	Replay  string          `json:"replay"`
-	Request json.RawMessage `json:"request,omitempty"`
+	Action    string          `json:"action"`
+	Replay    string          `json:"replay"`
+	StartedAt string          `json:"started_at"`
+	Request   json.RawMessage `json:"request,omitempty"`
 }
 
-// Progress is the answer to begin and advance. Cause tells people why the replay failed.
+// Progress is the answer to begin and advance. Wait is in seconds, to the next look; Cause tells people why the replay
+// failed.
 type Progress struct {
 	State   string `json:"state"`
 	Restore bool   `json:"restore"`
+	Wait    int    `json:"wait"`
 	Figures
 	Cause string `json:"cause"`
 }
 
 // Figures are what a replay has done. Batches are those that it runs again, by what became of them; Objects were
-// unreadable and are tried again in batches of their own; Kept are batches that were left as they are.
+// unreadable and are tried again in batches of their own; Kept are batches that were left as they are, since another
+// replay has mended them meanwhile.
 type Figures struct {
 	Batches     map[string]int `json:"batches"`
 	Objects     map[string]int `json:"objects"`
@@ -60,11 +65,32 @@ func (inv *invocation) plans(ctx context.Context, c Carry) (*Progress, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan.Replay, plan.Restore = c.Replay, restore
+	plan.Replay, plan.StartedAt, plan.Restore = c.Replay, c.StartedAt, restore
 	if err := inv.Artifacts.CreateJSON(ctx, contract.ReplayKey(c.Replay), plan); err != nil {
 		return nil, err
 	}
-	return &Progress{State: contract.ReplayPlanned, Restore: restore != nil}, nil
+	kept, err := inv.readPlan(ctx, c.Replay)
+	if err != nil {
+		return nil, err
+	}
+	if kept.StartedAt != c.StartedAt {
+		cause := fmt.Sprintf("a replay named %s was started at %s already: start this one under another name", c.Replay, kept.StartedAt)
+		return &Progress{State: contract.ReplayFailed, Cause: cause}, nil
+	}
+	return &Progress{State: contract.ReplayPlanned, Restore: kept.Restore != nil}, nil
+}
+
+// readPlan reads what a replay works on.
+func (inv *invocation) readPlan(ctx context.Context, replay string) (*contract.ReplayPlan, error) {
+	body, err := inv.Artifacts.Read(ctx, contract.ReplayKey(replay))
+	if err != nil {
+		return nil, err
+	}
+	var plan contract.ReplayPlan
+	if err := json.Unmarshal(body, &plan); err != nil {
+		return nil, fmt.Errorf("read the plan of replay %s: %w", replay, err)
+	}
+	return &plan, nil
 }
 
 // refusedRequest is a request that its sender has to change.
@@ -123,7 +149,11 @@ func (inv *invocation) selected(ctx context.Context, r Request) (*contract.Repla
 	if err != nil {
 		return nil, refuse(err)
 	}
+	objects := 0
 	err = inv.batches(ctx, s, func(b *ledger.Batch) (bool, error) {
+		if inv.short() {
+			return false, refuse(errors.New("replay request: there are more batches than can be looked through in five minutes: narrow dataset, from and to"))
+		}
 		if s.state != "" && b.State != s.state || b.Open() || !inv.manifest.Has(b.Dataset) {
 			return true, nil
 		}
@@ -137,8 +167,9 @@ func (inv *invocation) selected(ctx context.Context, r Request) (*contract.Repla
 			}
 		}
 		plan.Batches = append(plan.Batches, item)
-		if len(plan.Batches) > contract.MaxReplayBatches {
-			return false, refuse(fmt.Errorf("replay request: selects more than %d batches: narrow from and to", contract.MaxReplayBatches))
+		if objects += len(item.Objects); len(plan.Batches) > contract.MaxReplayBatches || objects > contract.MaxReplayObjects {
+			return false, refuse(fmt.Errorf("replay request: selects more than %d batches or %d unreadable objects: narrow dataset, from and to",
+				contract.MaxReplayBatches, contract.MaxReplayObjects))
 		}
 		return true, nil
 	})
@@ -154,20 +185,25 @@ func (inv *invocation) refuseBatch(ctx context.Context, s selection) error {
 	if err != nil {
 		return err
 	}
-	return refuse(fmt.Errorf(`replay request: batch: %s is %s, so there is nothing to replay; "force": true runs an applied or empty one again`, b.ID, b.State))
+	why := fmt.Sprintf(`is %s, so there is nothing to replay; "force": true runs it again`, b.State)
+	switch {
+	case b.Open():
+		why = fmt.Sprintf("is %s: it has no outcome yet and is going to run", b.State)
+	case !inv.manifest.Has(b.Dataset):
+		why = fmt.Sprintf("is a batch of %s, which the manifest does not declare any more", b.Dataset)
+	case s.state != "" && s.state != b.State:
+		why = fmt.Sprintf("is %s, not %s", b.State, s.state)
+	}
+	return refuse(fmt.Errorf("replay request: batch: %s %s", b.ID, why))
 }
 
 // advance opens what is planned and not opened yet, starts runs on it, and tells how far all of it has come.
 func (inv *invocation) advance(ctx context.Context, c Carry) (*Progress, error) {
-	var plan contract.ReplayPlan
-	body, err := inv.Artifacts.Read(ctx, contract.ReplayKey(c.Replay))
+	plan, err := inv.readPlan(ctx, c.Replay)
 	if err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal(body, &plan); err != nil {
-		return nil, fmt.Errorf("read the plan of replay %s: %w", c.Replay, err)
-	}
-	opened, err := inv.openPlanned(ctx, &plan)
+	opened, err := inv.openPlanned(ctx, plan)
 	if err != nil {
 		return nil, err
 	}
@@ -177,12 +213,40 @@ func (inv *invocation) advance(ctx context.Context, c Carry) (*Progress, error) 
 		}
 	}
 	if inv.summary.Incomplete {
-		return &Progress{State: contract.ReplayOpening}, nil
+		return &Progress{State: contract.ReplayOpening, Wait: 1}, nil
 	}
-	return inv.progress(ctx, &plan)
+	progress, err := inv.progress(ctx, plan)
+	if err == nil {
+		progress.Wait, err = pause(plan.StartedAt, inv.Now())
+	}
+	return progress, err
 }
 
-// openPlanned opens the batches that do not bear the replay's name yet. Each changes in one conditional transaction.
+// Bounds of the time between two looks, in seconds.
+const shortestPause, longestPause = 30, 300
+
+// pause is how many seconds to wait until the next look: a tenth of the time that the replay has taken so far. An execution
+// has room for 25,000 events, nine of them for each look.
+func pause(startedAt string, now time.Time) (int, error) {
+	started, err := time.Parse(time.RFC3339Nano, startedAt)
+	if err != nil {
+		return 0, fmt.Errorf("started_at: %w", err)
+	}
+	tenth := int(now.Sub(started).Seconds() / 10)
+	return min(max(tenth, shortestPause), longestPause), nil
+}
+
+// wanted tells whether a replay has yet to open a batch of its plan, which it does once and when the batch is at rest. What
+// another replay has mended meanwhile it leaves alone, but for its corrections.
+func wanted(plan *contract.ReplayPlan, item contract.PlannedBatch, b *ledger.Batch) bool {
+	if slices.Contains(b.Replays, plan.Replay) {
+		return false
+	}
+	mended := b.State != item.State && (b.State == ledger.BatchApplied || b.State == ledger.BatchEmpty)
+	return plan.Corrections != nil || !mended
+}
+
+// openPlanned opens the batches that the replay has yet to open. Each changes in one conditional transaction.
 func (inv *invocation) openPlanned(ctx context.Context, plan *contract.ReplayPlan) (int, error) {
 	if err := inv.keepManifest(ctx); err != nil {
 		return 0, err
@@ -196,7 +260,7 @@ func (inv *invocation) openPlanned(ctx context.Context, plan *contract.ReplayPla
 		if err != nil {
 			return 0, err
 		}
-		if b.Replay == plan.Replay || b.Open() && len(item.Objects) == 0 {
+		if b.Open() || !wanted(plan, item, b) {
 			continue
 		}
 		if len(item.Objects) > 0 {
@@ -244,7 +308,10 @@ func (h *Handler) carry(ctx context.Context, c Carry) (*Progress, error) {
 
 func (h *Handler) carried(ctx context.Context, c Carry) (*Progress, error) {
 	if !executionName.MatchString(c.Replay) {
-		return nil, fmt.Errorf("replay: got %q, want the name of an execution", c.Replay)
+		return nil, fmt.Errorf("replay: got %q, want the name of an execution: up to 80 letters, digits, - and _", c.Replay)
+	}
+	if _, err := pause(c.StartedAt, h.Now()); err != nil && c.Action == contract.ActionBegin {
+		return nil, err
 	}
 	inv, err := h.begin(ctx)
 	if err != nil {

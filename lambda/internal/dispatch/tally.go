@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/strata-cdk/strata/lambda/contract"
@@ -23,13 +24,16 @@ func (inv *invocation) progress(ctx context.Context, plan *contract.ReplayPlan) 
 			return nil, err
 		}
 		switch {
-		case b.Replay != plan.Replay:
+		case wanted(plan, item, b): // somebody else runs it just now
+			found.Batches[b.State]++
+			found.open = true
+		case !slices.Contains(b.Replays, plan.Replay):
 			found.Kept++
 		case len(item.Objects) > 0:
 			err = inv.tallyObjects(ctx, item, &found)
 		default:
 			// Of a batch that failed nothing was judged, so it may have no rows of corrections.
-			if judged := found.batch(b, item.State); judged && plan.Corrections != nil {
+			if judged := found.batch(b); judged && plan.Corrections != nil {
 				err = inv.tallyCorrections(ctx, b.ID, *plan.Corrections, &found)
 			}
 		}
@@ -110,13 +114,9 @@ func (t *tallied) fail(format string, args ...any) {
 	t.failed = append(t.failed, fmt.Sprintf(format, args...))
 }
 
-// batch counts a batch that the replay has opened, and tells whether its records have been judged; before is the state it
-// had.
-func (t *tallied) batch(b *ledger.Batch, before string) (judged bool) {
-	state, code, reason := b.State, b.Code, b.Reason
-	if forced := before == ledger.BatchApplied || before == ledger.BatchEmpty; forced && !b.Open() && b.Rerun != nil {
-		state, code, reason = b.Rerun.State, b.Rerun.Code, b.Rerun.Reason
-	}
+// batch counts a batch that the replay has opened, and tells whether its records have been judged.
+func (t *tallied) batch(b *ledger.Batch) (judged bool) {
+	state, code, reason := b.Ended()
 	t.Batches[state]++
 	switch state {
 	case ledger.BatchFrozen, ledger.BatchRunning:

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,9 +17,11 @@ import (
 	"github.com/strata-cdk/strata/lambda/internal/ledger"
 )
 
+const replayStart = "2026-03-01T08:00:00Z"
+
 // carry sends dispatch an event of the replay's state machine.
 func (w *world) carry(g *gate, action, replay, request string) (*dispatch.Progress, error) {
-	body := fmt.Sprintf(`{"action": %q, "replay": %q`, action, replay)
+	body := fmt.Sprintf(`{"action": %q, "replay": %q, "started_at": %q`, action, replay, replayStart)
 	if request != "" {
 		body += `, "request": ` + request
 	}
@@ -93,8 +96,9 @@ func TestReplayIsCarriedOnAfterKills(t *testing.T) {
 	w, p, applied, blocked := twoBatches(t)
 	p.mended = true
 	replays := 0
-	for _, after := range []bool{false, true} {
-		for at := 1; ; at++ {
+	draw := newDraw(t, 4)
+	for _, after := range draw.sides() {
+		for at := 1; ; at = draw.next(at) {
 			replays++
 			name, request := fmt.Sprintf("killed-%d", replays), `{"dataset": "sales.orders", "force": true}`
 			g := &gate{killAt: at, after: after}
@@ -107,7 +111,7 @@ func TestReplayIsCarriedOnAfterKills(t *testing.T) {
 			for _, id := range []string{applied, blocked} {
 				b, readErr := w.table.Batch(t.Context(), id)
 				must(t, readErr)
-				if b.State != ledger.BatchApplied || b.Replay != name || len(w.historyOf(id)) != replays {
+				if b.State != ledger.BatchApplied || !slices.Contains(b.Replays, name) || len(w.historyOf(id)) != replays {
 					t.Fatalf("killed at %d (after: %v): batch %+v", at, after, b)
 				}
 			}
@@ -115,6 +119,60 @@ func TestReplayIsCarriedOnAfterKills(t *testing.T) {
 				break
 			}
 		}
+	}
+}
+
+// Two replays of the same batches run them once each, whichever looks first.
+func TestReplaysOfTheSameBatchesTakeTurns(t *testing.T) {
+	w, p, applied, blocked := twoBatches(t)
+	p.mended = true
+	force := `{"dataset": "sales.orders", "force": true}`
+	step := func(action, replay, request, want string) {
+		t.Helper()
+		if got, err := w.carry(&gate{}, action, replay, request); err != nil || got.State != want {
+			t.Fatalf("%s of %s = %+v, %v; want %s", action, replay, got, err, want)
+		}
+	}
+	step(contract.ActionBegin, "one", force, contract.ReplayPlanned)
+	step(contract.ActionBegin, "two", force, contract.ReplayPlanned)
+	step(contract.ActionBegin, "failed", `{"state": "blocked"}`, contract.ReplayPlanned)
+	step(contract.ActionAdvance, "one", "", contract.ReplayRunning)
+	step(contract.ActionAdvance, "two", "", contract.ReplayRunning)
+	p.quiet()
+	step(contract.ActionAdvance, "two", "", contract.ReplayRunning)
+	step(contract.ActionAdvance, "one", "", contract.ReplayRunning)
+	p.quiet()
+	for _, replay := range []string{"one", "two", "one"} {
+		step(contract.ActionAdvance, replay, "", contract.ReplaySucceeded)
+	}
+	if n := len(w.historyOf(applied)); n != 2 {
+		t.Errorf("the applied batch was opened %d times, want once for each replay", n)
+	}
+	if n := len(w.historyOf(blocked)); n != 1 {
+		t.Errorf("the blocked batch was opened %d times, want once: the first replay mends it", n)
+	}
+	if got, err := w.carry(&gate{}, contract.ActionAdvance, "failed", ""); err != nil || got.State != contract.ReplaySucceeded || got.Kept != 1 {
+		t.Errorf("a replay of what was mended meanwhile = %+v, %v", got, err)
+	}
+}
+
+// A batch that somebody else runs between begin and advance gets its corrections all the same.
+func TestCorrectionsWaitForARun(t *testing.T) {
+	w, p, applied, _ := twoBatches(t)
+	version := w.putRaw(fixKey, fix(applied, orders("a.csv")[0]))
+	_, err := w.carry(&gate{}, contract.ActionBegin, "fixed", fmt.Sprintf(`{"corrections": %q}`, fixKey))
+	must(t, err)
+	w.ask(fmt.Sprintf(`{"action": "replay", "batch": %q, "force": true}`, applied))
+	if got, err := w.carry(&gate{}, contract.ActionAdvance, "fixed", ""); err != nil || got.State != contract.ReplayRunning || got.Wait != 30 {
+		t.Fatalf("advance = %+v, %v", got, err)
+	}
+	p.quiet()
+	_, err = w.carry(&gate{}, contract.ActionAdvance, "fixed", "")
+	must(t, err)
+	b, err := w.table.Batch(t.Context(), applied)
+	must(t, err)
+	if len(b.Corrections) != 1 || b.Corrections[0].Version != version || !b.Open() {
+		t.Errorf("batch %+v", b)
 	}
 }
 
@@ -169,6 +227,8 @@ func TestReplayTellsThatACorrectedBatchFailed(t *testing.T) {
 
 func TestCarriedRequestsAreChecked(t *testing.T) {
 	w, _, applied, _ := twoBatches(t)
+	w.land(orders("open.csv")...)
+	open := w.ask(`{"action": "drain"}`).Runs[0].Batches[0]
 	for give, want := range map[string]string{
 		`{}`:                           "at least one of batch, dataset, from, to, state",
 		`[]`:                           "cannot unmarshal array",
@@ -177,6 +237,8 @@ func TestCarriedRequestsAreChecked(t *testing.T) {
 		`{"batch": "x", "state": "y"}`: `batch: got "x"`,
 		`{"batch": "00112233445566778899aabbccddeeff"}`:                          "no batch 00112233445566778899aabbccddeeff",
 		fmt.Sprintf(`{"batch": %q}`, applied):                                    `is applied, so there is nothing to replay; "force": true`,
+		fmt.Sprintf(`{"batch": %q}`, open):                                       `is frozen: it has no outcome yet`,
+		fmt.Sprintf(`{"batch": %q, "state": "failed"}`, applied):                 `is applied, not failed`,
 		`{"state": "failed", "restore": {"tier": "Slow", "days": 0}}`:            `restore.tier: got "Slow", want one of Bulk, Standard, Expedited`,
 		`{"state": "failed", "restore": {"tier": "Bulk", "days": 400}}`:          "restore.days: got 400, want 1 to 365",
 		`{"corrections": "corrections/sales/orders/none", "dataset": "sales.x"}`: "leave batch, dataset",
@@ -188,6 +250,15 @@ func TestCarriedRequestsAreChecked(t *testing.T) {
 	}
 	if _, err := w.carry(&gate{}, contract.ActionBegin, "a/b", `{"state": "failed"}`); err == nil || !strings.Contains(err.Error(), `replay: got "a/b"`) {
 		t.Errorf("error = %v", err)
+	}
+	_, err := w.carry(&gate{}, contract.ActionBegin, "named", `{"state": "failed"}`)
+	must(t, err)
+	later := json.RawMessage(`{"action": "begin", "replay": "named", "started_at": "2026-06-01T08:00:00Z", "request": {"state": "failed"}}`)
+	answer, err := w.dispatch(&gate{}).Handle(t.Context(), later)
+	must(t, err)
+	if got := answer.(*dispatch.Progress); got.State != contract.ReplayFailed ||
+		got.Cause != "a replay named named was started at "+replayStart+" already: start this one under another name" {
+		t.Errorf("a name that is used again = %+v", got)
 	}
 	if _, err := w.dispatch(&gate{}).Handle(t.Context(), json.RawMessage(`{"action": "replay", "state": "failed", "restore": {}}`)); err == nil {
 		t.Error("the command took restore, for which nothing would wait")

@@ -68,6 +68,10 @@ func TestCorrectionsReopenTheirBatches(t *testing.T) {
 	if len(again.Batches) != 0 || len(again.Kept) != 2 || !strings.Contains(again.Kept[0].Reason, "is going to run") {
 		t.Errorf("the same again, at once = %+v", again.Replayed)
 	}
+	p.quiet()
+	if still := w.ask(request); len(still.Batches) != 1 || still.Batches[0].Batch != blocked {
+		t.Errorf("the same again, of a batch that is blocked with them = %+v", still.Replayed)
+	}
 	p.mended = true
 	p.quiet()
 	after := w.ask(request)
@@ -98,8 +102,9 @@ func TestCorrectionsAreTakenOnceUnderKills(t *testing.T) {
 	w, p, applied, blocked := twoBatches(t)
 	p.mended = true
 	files := 0
-	for _, after := range []bool{false, true} {
-		for at := 1; ; at++ {
+	draw := newDraw(t, 4)
+	for _, after := range draw.sides() {
+		for at := 1; ; at = draw.next(at) {
 			files++
 			w.putRaw(fixKey, fix(applied, orders("a.csv")[0]), fix(blocked, orders("block.csv")[0]))
 			request := json.RawMessage(fmt.Sprintf(`{"action": "replay", "corrections": %q}`, fixKey))
@@ -141,6 +146,8 @@ func TestCorrectionsAreCheckedWhole(t *testing.T) {
 		{[]string{strings.Replace(good, `"7"`, `7`, 1)}, []string{`line 1: set.id: got 7, want a string as of CSV, such as "12", or null`}},
 		{[]string{strings.Replace(good, `"id"`, `"ids"`, 1)}, []string{"line 1: set.ids: sales.orders declares no such column; its columns are id"}},
 		{[]string{strings.Replace(good, `"set"`, `"sets"`, 1)}, []string{`line 1: unknown field "sets"`}},
+		{[]string{strings.Replace(good, `"set"`, `"Set"`, 1)}, []string{`line 1: unknown field "Set"`}},
+		{[]string{strings.Replace(good, `"7"`, "\"\xff\"", 1)}, []string{"fix.jsonl:\nis not UTF-8"}},
 		{[]string{`{}`}, []string{`batch_id: got ""`, "object_key and object_version", `record_sha256: got ""`, "occurrence: got 0", "set: is empty"}},
 		{[]string{fix(missing, "x")}, []string{"line 1: batch_id: no batch " + missing}},
 		{[]string{fix(other, "x")}, []string{"is a batch of sales.items; its corrections lie below corrections/sales/items/"}},

@@ -49,8 +49,8 @@ type Batch struct {
 	Load int
 	// Corrections are the files of corrections of its records, in the order they were asked for.
 	Corrections []Correction
-	// Replay names the last replay of the state machine that took the batch up.
-	Replay string
+	// Replays name the replays of the state machine that took the batch up.
+	Replays []string
 }
 
 // Correction is a file of corrections, by version.
@@ -68,6 +68,14 @@ type Rerun struct {
 	At                  string
 	State, Code, Reason string
 	RowsChanged         int64
+}
+
+// Ended is what became of the batch's last run, which of a forced one is told apart from the batch's own outcome.
+func (b *Batch) Ended() (state, code, reason string) {
+	if r := b.Rerun; r != nil && r.State != "" && !b.Open() {
+		return r.State, r.Code, r.Reason
+	}
+	return b.State, b.Code, b.Reason
 }
 
 // Open tells whether the batch has no outcome yet.
@@ -90,7 +98,7 @@ func (i Item) batch() *Batch {
 		ObjectsRead: i.number("objects_read"), Absent: i.number("absent"),
 		RulesFailed: i.number("rules_failed"), RulesWarned: i.number("rules_warned"), Counts: i.numbers("counts"), Reasons: i.numbers("reasons"),
 		Code: i.text("code"), Reason: i.text("reason"), Snapshot: i.text("snapshot"), Mirrored: i.flag("mirrored"),
-		Load: int(i.number("load")), Replay: i.text("replay")}
+		Load: int(i.number("load")), Replays: i.texts("replays")}
 	for _, u := range i.maps("unreadable") {
 		b.Unreadable = append(b.Unreadable, Unreadable{u.text("key"), u.text("version"), u.text("reason")})
 	}
@@ -162,9 +170,11 @@ type Reopening struct {
 	Corrections []Correction
 }
 
+const addReplay = "#replays = list_append(if_not_exists(#replays, :empty), :replays)"
+
 // NoteReplay says that a replay has taken up an applied batch's unreadable objects.
 func NoteReplay(b *Batch, replay string) Write {
-	return Update(BatchKey(b.ID), "SET #replay = :replay", "attribute_exists(#pk)", Values{"replay": replay})
+	return Update(BatchKey(b.ID), "SET "+addReplay, "attribute_exists(#pk)", Values{"empty": []any{}, "replays": []string{replay}})
 }
 
 // Reopen freezes a batch that has an outcome again, under another manifest. The outcome goes to the history; of an
@@ -179,8 +189,8 @@ func Reopen(b *Batch, manifest, now string, more Reopening) []Write {
 	set := "SET #state = :frozen, #manifest = :manifest, #attempt = :zero, #updated_at = :now, #mirrored = :no, " +
 		"#history = list_append(if_not_exists(#history, :empty), :past)"
 	if more.Replay != "" {
-		values["replay"] = more.Replay
-		set += ", #replay = :replay"
+		values["replays"] = []string{more.Replay}
+		set += ", " + addReplay
 	}
 	if len(more.Corrections) > 0 {
 		files := make([]any, len(more.Corrections))

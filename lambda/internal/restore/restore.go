@@ -43,24 +43,29 @@ type Handler struct {
 	Reserve time.Duration
 }
 
-// Request names a replay by its execution.
+// Request names a replay by its execution. Previous is the answer before, if there was one.
 type Request struct {
-	Action string `json:"action"`
-	Replay string `json:"replay"`
+	Action   string `json:"action"`
+	Replay   string `json:"replay"`
+	Previous Answer `json:"previous"`
 }
 
 // Answer says whether all is there. Wait is in seconds, to the next look; Waiting and Requested count objects that are on
-// their way, and those of them that were just asked for.
+// their way, and those of them that were just asked for. Next is the batch of the plan to go on with, where time ran short;
+// the counts are then of the batches before.
 type Answer struct {
 	State     string `json:"state"`
 	Wait      int    `json:"wait"`
 	Waiting   int    `json:"waiting"`
 	Requested int    `json:"requested"`
+	Next      int    `json:"next"`
 	Cause     string `json:"cause"`
 }
 
 const (
 	atOnce = 16
+	// shown bounds the objects that an error names.
+	shown = 10
 	// Expedited retrievals take minutes, others hours.
 	waitExpedited = 60
 	waitHours     = 900
@@ -99,11 +104,15 @@ func (h *Handler) handle(ctx context.Context, request Request) (Answer, error) {
 	if plan.Restore.Tier == string(types.TierExpedited) {
 		answer.Wait = waitExpedited
 	}
-	for _, item := range plan.Batches {
-		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < h.Reserve {
-			return Answer{State: contract.ReplayRestoring, Wait: 1, Waiting: answer.Waiting, Requested: answer.Requested}, nil
+	first := request.Previous.Next
+	if first > 0 {
+		answer.Waiting, answer.Requested = request.Previous.Waiting, request.Previous.Requested
+	}
+	for i := first; i < len(plan.Batches); i++ {
+		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < h.Reserve && i > first {
+			return Answer{State: contract.ReplayRestoring, Wait: 1, Waiting: answer.Waiting, Requested: answer.Requested, Next: i}, nil
 		}
-		objects, err := h.objects(ctx, item)
+		objects, err := h.objects(ctx, plan.Batches[i])
 		if err != nil {
 			return Answer{}, err
 		}
@@ -153,6 +162,9 @@ func (h *Handler) fetch(ctx context.Context, objects []contract.Object, how cont
 		})
 	}
 	group.Wait()
+	if more := len(problems) - shown; more > 0 {
+		problems = append(problems[:shown], fmt.Errorf("and %d more", more))
+	}
 	return errors.Join(problems...)
 }
 

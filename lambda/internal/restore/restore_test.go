@@ -161,7 +161,13 @@ func TestRestoreFailures(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	s.fail = nil
-	if answer, err = h.Handle(ctx, Request{Action: "restore", Replay: "r"}); err != nil || answer.State != "restoring" || answer.Wait != 1 || len(s.asked) > 0 {
+	if answer, err = h.Handle(ctx, Request{Action: "restore", Replay: "r"}); err != nil || answer != (Answer{State: "restoring", Wait: 1, Waiting: 2, Requested: 2, Next: 1}) {
 		t.Errorf("short of time = %+v, %v", answer, err)
+	}
+	if answer, err = h.Handle(ctx, Request{Action: "restore", Replay: "r", Previous: answer}); err != nil || answer != (Answer{State: "restoring", Wait: 900, Waiting: 3, Requested: 3}) {
+		t.Errorf("the rest = %+v, %v", answer, err)
+	}
+	if len(s.asked) != 3 {
+		t.Errorf("asked for %v, want each once", s.asked)
 	}
 }
