@@ -43,7 +43,6 @@ ICEBERG = "Iceberg's: old metadata and failed commits are removed, tables are li
 HIVE = "part of reading a catalog: tables that are not Iceberg have partitions, the operations tables among them"
 GLUE = "Glue makes a log group that is missing; the template's own are there"
 STOPPED = "Step Functions stops the job of an execution that is stopped, and lists runs when it lost count"
-HISTORY = "a rule on the number of rows looks at earlier batches; no dataset of the app has one"
 OPERATED = "nobody starts a replay in the smoke run"
 DELIVERY = "Step Functions sets up the machine's log delivery and traces; the stand-in models neither"
 
@@ -69,7 +68,6 @@ _REASONS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     (HIVE, ("publish",), ("glue:BatchGetPartition", "glue:GetPartition", "glue:GetPartitions")),
     (GLUE, ("publish", "refine"), ("logs:CreateLogGroup",)),
     (STOPPED, ("run",), ("glue:BatchStopJobRun", "glue:GetJobRuns")),
-    (HISTORY, ("refine",), ("dynamodb:Query",)),
     (OPERATED, ("replay",), ("lambda:InvokeFunction",)),
     (OPERATED, ("restore",),
      ("kms:Decrypt", "logs:CreateLogStream", "logs:PutLogEvents", "s3:GetObject", "s3:GetObjectVersion",

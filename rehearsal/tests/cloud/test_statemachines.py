@@ -181,11 +181,24 @@ def test_a_stopped_execution_is_aborted(account: Account) -> None:
     assert len(account.drain(url)) == 1
 
 
-def test_executions_that_end_badly_are_counted(account: Account) -> None:
-    machine = account.machine({"A": {"Type": "Fail", "Error": "Bad", "Cause": "no"}})
-    account.execute(machine, {})
-    metrics = account.cloudwatch.list_metrics(Namespace="AWS/States")["Metrics"]
-    assert [m["MetricName"] for m in metrics if m["Dimensions"][0]["Value"] == machine] == ["ExecutionsFailed"]
+def test_executions_that_end_badly_are_counted_by_how(account: Account) -> None:
+    wait = {"A": {"Type": "Wait", "Seconds": 2000, "End": True}}
+    late, stopped = account.machine(wait, TimeoutSeconds=1), account.machine(wait)
+    account.execute(late)
+    started = account.stepfunctions.start_execution(stateMachineArn=stopped)["executionArn"]
+    account.stepfunctions.stop_execution(executionArn=started)
+    account.cloud.wait_idle(10)
+    for machine, name in (
+        (account.machine({"A": {"Type": "Fail"}}), "ExecutionsFailed"),
+        (late, "ExecutionsTimedOut"),
+        (stopped, "ExecutionsAborted"),
+        (account.machine({"A": {"Type": "Succeed"}}), None),
+    ):
+        if machine not in (late, stopped):
+            account.execute(machine)
+        metrics = account.cloudwatch.list_metrics(Namespace="AWS/States")["Metrics"]
+        found = [m["MetricName"] for m in metrics if m["Dimensions"][0]["Value"] == machine]
+        assert found == ([name] if name else [])
 
 
 def test_services_are_called_under_the_machine_s_role(account: Account) -> None:
