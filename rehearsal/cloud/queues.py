@@ -1,9 +1,9 @@
-"""SQS: visibility, delays, FIFO order, deduplication and dead-letter queues.
+"""SQS: visibility, delays, FIFO order, deduplication, dead-letter queues and their redrive.
 
 Stock moto deduplicates only against messages that are still in the queue (a deleted message's id is free again at
-once), scans and changes queues without a lock, invokes mapped Lambdas inside SendMessage, and knows no clock but its
-own. The service deduplicates for five minutes whatever became of the first message, keeps the groups of a FIFO queue
-one at a time, and polls for Lambda on its own threads.
+once), scans and changes queues without a lock, invokes mapped Lambdas inside SendMessage, has no StartMessageMoveTask,
+and knows no clock but its own. The service deduplicates for five minutes whatever became of the first message, keeps
+the groups of a FIFO queue one at a time, and polls for Lambda on its own threads.
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ import time
 from copy import deepcopy
 from typing import Any
 
+from moto.core.responses import ActionResult
 from moto.core.utils import unix_time_millis
+from moto.sqs.exceptions import SQSException
 from moto.sqs.models import Message, Queue, SQSBackend, _filter_message_attributes, sqs_backends
+from moto.sqs.responses import SQSResponse
 
 from rehearsal.cloud.repairs import Repairs
 
@@ -77,7 +80,30 @@ class Queues:
         values = {name: {"DataType": "String", "StringValue": value} for name, value in (attributes or {}).items()}
         self._backend.send_message(queue.name, body, message_attributes=values, group_id=group)
 
+    def redrive(self, source: str, destination: str) -> None:
+        """Move all messages of a dead-letter queue to another queue, as if they had just been sent."""
+        # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html
+        dead, queue = self.find(source), self.find(destination)
+        if dead is None or queue is None:
+            raise SQSException("ResourceNotFoundException", f"no queue {destination if dead else source}")
+        with self._lock:
+            if not any(other.dead_letter_queue is dead for other in self._backend.queues.values()):
+                raise SQSException("UnsupportedOperation", "Source queue must be configured as a Dead Letter Queue.")
+            if dead.fifo_queue != queue.fifo_queue:
+                raise SQSException("UnsupportedOperation", "Source and destination queue must be of the same type.")
+            moved, dead._messages = dead._messages, []
+            for message in moved:
+                message.approximate_receive_count, message.visible_at = 0, 0.0
+                if queue.fifo_queue:
+                    message.sequence_number = f"{next(self._sequence):020d}"
+            queue._messages += moved
+
     def _install(self, repairs: Repairs) -> None:
+        def start_message_move_task(response: SQSResponse) -> ActionResult:
+            source = response._get_param("SourceArn")
+            self.redrive(source, response._get_param("DestinationArn"))
+            return ActionResult({"TaskHandle": source})
+
         def after(seconds: int) -> float:
             return unix_time_millis() + 1000 * int(seconds) / self._speed
 
@@ -129,6 +155,7 @@ class Queues:
         repairs.replace(Queue, "add_message", self._add)
         stock_delete = repairs.replace(Queue, "delete_message", delete_message)
         repairs.replace(SQSBackend, "receive_message", receive_message)
+        repairs.replace(SQSResponse, "start_message_move_task", start_message_move_task)
         stock_change = repairs.replace(SQSBackend, "change_message_visibility", change_message_visibility)
 
     @property

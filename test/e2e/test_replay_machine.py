@@ -111,6 +111,34 @@ def test_what_is_archived_is_fetched_first(shop: Shop):
     assert items(shop) == {9: 1}
 
 
+def test_dead_letters_are_redriven_by_the_command_of_the_outputs(shop: Shop):
+    """A message that nobody could handle lies among the dead ones until the mended function gets it again."""
+    sqs, functions = shop.cloud.client("sqs"), shop.cloud.client("lambda")
+    command = next(value for name, value in shop.deployment.outputs.items() if "RedriveCommand" in name)
+    moves = [line.split() for line in command.split(" && ")]
+    assert [move[:3] for move in moves] == [["aws", "sqs", "start-message-move-task"]] * 2
+    (arrivals,) = [dict(zip(move[3::2], move[4::2], strict=True)) for move in moves if not move[-1].endswith(".fifo")]
+    main, dead = (
+        sqs.get_queue_url(QueueName=arrivals[name].rsplit(":", 1)[-1])["QueueUrl"]
+        for name in ("--destination-arn", "--source-arn")
+    )
+    main_arn = arrivals["--destination-arn"]
+    (mapping,) = functions.list_event_source_mappings(EventSourceArn=main_arn)["EventSourceMappings"]
+    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    shop.put(f"{ORDERS}late.csv", "id,item\n11,1\n")
+    (message,) = sqs.receive_message(QueueUrl=main, WaitTimeSeconds=5)["Messages"]
+    sqs.send_message(QueueUrl=dead, MessageBody=message["Body"])
+    sqs.delete_message(QueueUrl=main, ReceiptHandle=message["ReceiptHandle"])
+    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+    shop.settle()
+    assert shop.lake.ledger().batches() == []
+    for move in moves:
+        source, destination = move[4::2]
+        sqs.start_message_move_task(SourceArn=source, DestinationArn=destination)
+    shop.settle()
+    assert items(shop) == {11: 1}
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_killed_where_corrections_are_told(shop: Shop, when: When):
     shop.put("files/shop/items/bad.csv", "id,change_seq,kind,price\n1,1,book,1\n2,1,toy,2\n")

@@ -6,6 +6,7 @@ import json
 import time
 
 import pytest
+from botocore.exceptions import ClientError
 
 from rehearsal.tests.cloud.conftest import Account
 
@@ -79,3 +80,23 @@ def test_a_message_received_too_often_goes_to_the_dead_letter_queue(account: Acc
     account.sqs.send_message(QueueUrl=url, MessageBody="x")
     assert [len(receive(account, url)) for _ in range(3)] == [1, 1, 0]
     assert [m["Body"] for m in account.drain(letters)] == ["x"]
+
+
+@pytest.mark.parametrize("fifo", [False, True])
+def test_dead_letters_are_moved_back_and_counted_anew(account: Account, fifo: bool) -> None:
+    letters, dead = account.queue(fifo=fifo)
+    redrive = json.dumps({"deadLetterTargetArn": dead, "maxReceiveCount": 1})
+    url, arn = account.queue(fifo=fifo, RedrivePolicy=redrive, VisibilityTimeout="0")
+    group = {"MessageGroupId": "g", "MessageDeduplicationId": "x"} if fifo else {}
+    account.sqs.send_message(QueueUrl=url, MessageBody="x", **group)
+    assert [len(receive(account, url)) for _ in range(2)] == [1, 0]
+    account.sqs.start_message_move_task(SourceArn=dead, DestinationArn=arn)
+    assert receive(account, letters) == []
+    assert [m["Body"] for m in receive(account, url)] == ["x"]
+    for source, destination, want in (
+        (arn, dead, "Source queue must be configured as a Dead Letter Queue"),
+        (dead, account.queue(fifo=not fifo)[1], "must be of the same type"),
+        (dead, f"{dead}-none", f"no queue {dead}-none"),
+    ):
+        with pytest.raises(ClientError, match=want):
+            account.sqs.start_message_move_task(SourceArn=source, DestinationArn=destination)
