@@ -248,10 +248,11 @@ func TestCarriedRequestsAreChecked(t *testing.T) {
 			t.Errorf("%s: answer %+v, %v; want a cause with %q", give, answer, err, want)
 		}
 	}
-	if _, err := w.carry(&gate{}, contract.ActionBegin, "a/b", `{"state": "failed"}`); err == nil || !strings.Contains(err.Error(), `replay: got "a/b"`) {
-		t.Errorf("error = %v", err)
+	other, err := w.carry(&gate{}, contract.ActionBegin, "mend.1", `{"state": "failed"}`)
+	if err != nil || other.State != contract.ReplayFailed || !strings.Contains(other.Cause, `the execution is named "mend.1": start it under a name of`) {
+		t.Errorf("a name that is no key = %+v, %v", other, err)
 	}
-	_, err := w.carry(&gate{}, contract.ActionBegin, "named", `{"state": "failed"}`)
+	_, err = w.carry(&gate{}, contract.ActionBegin, "named", `{"state": "failed"}`)
 	must(t, err)
 	later := json.RawMessage(`{"action": "begin", "replay": "named", "started_at": "2026-06-01T08:00:00Z", "request": {"state": "failed"}}`)
 	answer, err := w.dispatch(&gate{}).Handle(t.Context(), later)
