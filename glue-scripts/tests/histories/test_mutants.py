@@ -21,8 +21,9 @@ def plan_against(mutant: Mutant, seed: int) -> Plan:
     plan = random_plan(seed, 40, 4, 2, faults=0.0 if mutant.strikes else 0.8, **more)
     if not mutant.strikes:
         return plan
-    when = ("after",) if mutant.strikes == "crash" else ()
-    faults = [(mutant.strikes, 6 + seed + 2 * i, *when) for i in range(len(plan.timeline))]
+    # A table's commit is about the twentieth effect; who is overtaken has to be so well before his own.
+    first, when = (12, ("after",)) if mutant.strikes == "crash" else (6, ())
+    faults = [(mutant.strikes, first + seed + 2 * i, *when) for i in range(len(plan.timeline))]
     return replace(plan, timeline=tuple(replace(s, fault=f) for s, f in zip(plan.timeline, faults, strict=True)))
 
 
