@@ -15,6 +15,7 @@ from typing import Any, Self
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import DataFrame, SparkSession
 
+from lakejobs.jvm import java_class, strings
 from lakejobs.session import quoted
 from lakejobs.tables.interface import BATCH_PROPERTY, FILE, POSITION, Commit, Figures, Moved, Staged
 from lakejobs.tables.row_delta import stage_over
@@ -47,7 +48,9 @@ class Table:
     def __init__(self, spark: SparkSession, name: str) -> None:
         self.spark = spark
         self.name = name
-        self._java = spark._jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(spark._jsparkSession, name)
+        self._java = java_class(spark, "org.apache.iceberg.spark.Spark3Util").loadIcebergTable(
+            spark._jsparkSession, name
+        )
 
     @classmethod
     def load(cls, spark: SparkSession, name: str) -> Self | None:
@@ -90,13 +93,13 @@ class Table:
     def commit(self) -> Commit | None:
         """The current snapshot with its summary."""
         snapshot = self._java.currentSnapshot()
-        return None if snapshot is None else Commit(str(snapshot.snapshotId()), dict(snapshot.summary()))
+        return None if snapshot is None else Commit(str(snapshot.snapshotId()), strings(self.spark, snapshot.summary()))
 
     def published(self, batch: str) -> Commit | None:
         """The newest commit of this batch in main's history."""
         for snapshot in self._history():
             if snapshot.summary().get(BATCH_PROPERTY) == batch:
-                return Commit(str(snapshot.snapshotId()), dict(snapshot.summary()))
+                return Commit(str(snapshot.snapshotId()), strings(self.spark, snapshot.summary()))
         return None
 
     @property
@@ -117,7 +120,7 @@ class Table:
 
     @property
     def properties(self) -> dict[str, str]:
-        return dict(self._java.properties())
+        return strings(self.spark, self._java.properties())
 
     def columns(self) -> dict[str, str]:
         """Column names and types, in order."""
@@ -131,7 +134,7 @@ class Table:
 
     def holds(self, column: str, value: str) -> bool:
         """Whether main has files in the partition where `column` is `value`. Reads metadata only."""
-        expressions = self.spark._jvm.org.apache.iceberg.expressions.Expressions
+        expressions = java_class(self.spark, "org.apache.iceberg.expressions.Expressions")
         files = self._java.newScan().filter(expressions.equal(column, value)).planFiles()
         try:
             return files.iterator().hasNext()
@@ -182,7 +185,7 @@ class Table:
         for name, value in (guard or {}).items():
             if base.properties().get(name) != value:
                 raise Moved(f"{self.name}: {name} is no longer {value}")
-        builder = self.spark._jvm.org.apache.iceberg.TableMetadata.buildFrom(base)
+        builder = java_class(self.spark, "org.apache.iceberg.TableMetadata").buildFrom(base)
         if staged is not None:
             snapshot = int(staged.version)
             parent = base.snapshot(snapshot).parentId()

@@ -13,6 +13,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.sql import DataFrame, SparkSession
 
 from lakejobs.iceberg import Table, refused
+from lakejobs.jvm import java_class
 from lakejobs.tables.interface import Moved
 from lakejobs.tables.uncommitted import table_cache
 
@@ -28,9 +29,11 @@ class Replacement:
         """Remembers what the table is. The columns are the frame's, all of them nullable."""
         self.name = name
         self._frame = frame
-        self._jvm = frame.sparkSession._jvm
+        self._spark = frame.sparkSession
         table = Table.load(frame.sparkSession, name)
-        schema = self._jvm.org.apache.iceberg.spark.SparkSchemaUtil.convert(frame._jdf.schema().asNullable())
+        schema = java_class(self._spark, "org.apache.iceberg.spark.SparkSchemaUtil").convert(
+            frame._jdf.schema().asNullable()
+        )
         self._base: Any = None
         if table is None:
             catalog, identifier = _catalog(frame.sparkSession, name)
@@ -39,10 +42,10 @@ class Replacement:
         else:
             self._operations = table.operations
             self._base = self._operations.current()
-            unpartitioned = self._jvm.org.apache.iceberg.PartitionSpec.unpartitioned()
-            unsorted = self._jvm.org.apache.iceberg.SortOrder.unsorted()
+            unpartitioned = java_class(self._spark, "org.apache.iceberg.PartitionSpec").unpartitioned()
+            unsorted = java_class(self._spark, "org.apache.iceberg.SortOrder").unsorted()
             start = self._base.buildReplacement(schema, unpartitioned, unsorted, location, properties)
-            transactions = self._jvm.org.apache.iceberg.Transactions
+            transactions = java_class(self._spark, "org.apache.iceberg.Transactions")
             self._transaction = transactions.replaceTableTransaction(name, self._operations, start)
 
     def stage(self, properties: dict[str, str]) -> None:
@@ -75,4 +78,6 @@ def _catalog(spark: SparkSession, name: str) -> tuple[Any, Any]:
     """Iceberg's catalog of a `catalog.database.table`, and the table's identifier in it."""
     catalog, database, table = name.split(".")
     plugin = spark._jsparkSession.sessionState().catalogManager().catalog(catalog)
-    return plugin.icebergCatalog(), spark._jvm.org.apache.iceberg.catalog.TableIdentifier.parse(f"{database}.{table}")
+    return plugin.icebergCatalog(), java_class(spark, "org.apache.iceberg.catalog.TableIdentifier").parse(
+        f"{database}.{table}"
+    )

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from lakejobs.jvm import java_class, keep_names
+
 _SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "false",
@@ -48,12 +50,13 @@ def another_session(spark: SparkSession) -> SparkSession:
 
 def activate(spark: SparkSession) -> None:
     """Makes the session the one that Spark takes on this thread where nobody names one."""
-    spark._jvm.org.apache.spark.sql.SparkSession.setActiveSession(spark._jsparkSession)
+    java_class(spark, "org.apache.spark.sql.SparkSession").setActiveSession(spark._jsparkSession)
 
 
 def _with_settings(spark: SparkSession) -> SparkSession:
     for name, value in _SETTINGS.items():
         spark.conf.set(name, value)
+    keep_names(spark)
     return spark
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from lakejobs.jvm import java_class
 from lakejobs.tables.delta_log import MERGE, SET_PROPERTIES, WRITE, DeltaLog, Entry, changes_rows
 from lakejobs.tables.delta_log import metadata as metadata_action
 from lakejobs.tables.interface import BATCH_PROPERTY, FILE, POSITION, ColumnSpec, Commit, Figures, Moved, Staged
@@ -43,9 +44,8 @@ class DeltaTable:
     @classmethod
     def load(cls, spark: SparkSession, name: str, log: DeltaLog, keys: Sequence[str] = ()) -> DeltaTable | None:
         """The table as its log has it now, None if it has none. By `keys` rows of its files are put in order."""
-        jvm = spark._jvm
-        java_log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, log.location)
-        nothing = jvm.scala.Option.empty()
+        java_log = java_class(spark, "org.apache.spark.sql.delta.DeltaLog").forTable(spark._jsparkSession, log.location)
+        nothing = java_class(spark, "scala.Option").empty()
         snapshot = java_log.update(False, nothing, nothing)
         return None if snapshot.version() < 0 else cls(spark, name, log, java_log, snapshot, keys)
 
@@ -161,12 +161,13 @@ class DeltaTable:
 
     def read_files(self, files: Sequence[Any]) -> DataFrame:
         """The rows of these files alone."""
-        jvm = self.spark._jvm
-        listed = jvm.java.util.ArrayList()
+        listed = java_class(self.spark, "java.util.ArrayList")()
         for file in files:
             listed.add(file)
-        chosen = jvm.org.apache.spark.api.python.PythonUtils.toSeq(listed)
-        frame = self._java_log.createDataFrame(self._snapshot, chosen, False, jvm.scala.Option.empty())
+        chosen = java_class(self.spark, "org.apache.spark.api.python.PythonUtils").toSeq(listed)
+        frame = self._java_log.createDataFrame(
+            self._snapshot, chosen, False, java_class(self.spark, "scala.Option").empty()
+        )
         return DataFrame(frame, self.spark)
 
     def write_files(self, rows: DataFrame, metadata: str | None = None) -> tuple[str, ...]:
@@ -174,7 +175,7 @@ class DeltaTable:
 
         `metadata` is the action that comes with them, if the table's columns change.
         """
-        option = self.spark._jvm.scala.Option
+        option = java_class(self.spark, "scala.Option")
         transaction = self._java_log.startTransaction(option.empty(), option.apply(self._snapshot))
         if metadata is not None:
             transaction.updateMetadataForTableOverwrite(self._java_metadata(metadata))
@@ -186,14 +187,14 @@ class DeltaTable:
 
         Readers start there. What it writes depends on the version alone, so nobody is harmed by one that comes late.
         """
-        self._java_log.checkpointAndCleanUpDeltaLog(self._snapshot, self.spark._jvm.scala.Option.empty())
+        self._java_log.checkpointAndCleanUpDeltaLog(self._snapshot, java_class(self.spark, "scala.Option").empty())
 
     @property
     def entries_since_checkpoint(self) -> int:
         return self.version - max(self._snapshot.logSegment().checkpointProvider().version(), 0)
 
     def _java_metadata(self, line: str) -> Any:
-        return self.spark._jvm.org.apache.spark.sql.delta.actions.Action.fromJson(line)
+        return java_class(self.spark, "org.apache.spark.sql.delta.actions.Action").fromJson(line)
 
     def _staged(self, entry: Entry) -> DeltaStaged:
         return DeltaStaged(str(self.version + 1), entry)

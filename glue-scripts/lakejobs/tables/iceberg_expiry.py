@@ -14,6 +14,7 @@ from py4j.protocol import Py4JJavaError
 
 from lakejobs.events import log
 from lakejobs.iceberg import CONTENT_PROPERTY, STAGING_PROPERTY, Table, refused
+from lakejobs.jvm import java_class
 from lakejobs.tables.interface import BATCH_PROPERTY, Fence, Limits, Moved, Removed
 
 _MAIN = "main"
@@ -64,7 +65,7 @@ def detached_snapshots(table: Table, limits: Limits) -> tuple[list[Any], list[An
     for snapshot, later in zip(found, [*found[1:], None], strict=True):
         if snapshot.snapshotId() in ours:
             continue
-        if STAGING_PROPERTY in dict(snapshot.summary()):
+        if snapshot.summary().containsKey(STAGING_PROPERTY):
             if snapshot.timestampMillis() <= min(limits.unreferenced_before, limits.replaced_before):
                 staged.append(snapshot)
         elif later is not None and later.timestampMillis() <= limits.replaced_before:
@@ -74,7 +75,7 @@ def detached_snapshots(table: Table, limits: Limits) -> tuple[list[Any], list[An
 
 def remove_orphans(table: Table, limits: Limits) -> int:
     """Removes files below the table's folder that no snapshot names and that are old enough. Returns how many."""
-    actions = table.spark._jvm.org.apache.iceberg.spark.actions.SparkActions.get(table.spark._jsparkSession)
+    actions = java_class(table.spark, "org.apache.iceberg.spark.actions.SparkActions").get(table.spark._jsparkSession)
     # The slash keeps the folder of a table apart from those whose names begin with its own.
     folder = table.loaded.location().rstrip("/") + "/"
     search = actions.deleteOrphanFiles(table.loaded).location(folder).olderThan(limits.unreferenced_before)
@@ -108,7 +109,7 @@ def _keep_content(table: Table, gone: set[str], fence: Fence) -> None:
 
 
 def _expire(table: Table, snapshots: list[int]) -> None:
-    actions = table.spark._jvm.org.apache.iceberg.spark.actions.SparkActions.get(table.spark._jsparkSession)
+    actions = java_class(table.spark, "org.apache.iceberg.spark.actions.SparkActions").get(table.spark._jsparkSession)
     # By their ids alone: the limit by age, which counts from the commit, is put where it reaches nothing.
     action = actions.expireSnapshots(table.loaded).expireOlderThan(0)
     for snapshot in snapshots:

@@ -12,9 +12,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from lakejobs.jvm import java_class
 from lakejobs.tables.interface import FILE, POSITION
 from lakejobs.tables.uncommitted import table_cache
 
@@ -41,7 +42,7 @@ def stage_over(table: Any, rows: DataFrame | None, replaced: DataFrame, properti
     for file in _write_data(table, rows) if rows is not None else ():
         delta.addRows(file)
     for group in _groups(places):
-        delta.addDeletes(_write_deletes(table, replaced.sparkSession._jvm, group))
+        delta.addDeletes(_write_deletes(table, replaced.sparkSession, group))
     for name, value in properties.items():
         delta.set(name, value)
     delta.stageOnly()
@@ -68,7 +69,7 @@ def _write_data(table: Any, rows: DataFrame) -> list[Any]:
         raise RuntimeError(f"{table.name()}: the write in a transaction left no snapshot")
     files = list(snapshot.addedDataFiles(io))
     # The transaction is never committed, so nobody would ever read what it wrote about the files.
-    written = spark._jvm.java.util.ArrayList()
+    written = java_class(spark, "java.util.ArrayList")()
     written.add(snapshot.manifestListLocation())
     for manifest in snapshot.allManifests(io):
         if manifest.snapshotId() == snapshot.snapshotId():
@@ -88,7 +89,7 @@ def _groups(places: Iterable[Positions]) -> Iterator[list[Positions]]:
         yield group
 
 
-def _write_deletes(table: Any, jvm: Any, group: list[Positions]) -> Any:
+def _write_deletes(table: Any, spark: SparkSession, group: list[Positions]) -> Any:
     paths = pa.array([path for path, positions in group for _ in positions], pa.string())
     positions = pa.array([p for _, positions in group for p in positions], pa.int64())
     sink = pa.BufferOutputStream()
@@ -101,18 +102,22 @@ def _write_deletes(table: Any, jvm: Any, group: list[Positions]) -> Any:
         stream.write(bytearray(body))
     finally:
         stream.close()
-    iceberg = jvm.org.apache.iceberg
-    builder = iceberg.FileMetadata.deleteFileBuilder(table.spec()).ofPositionDeletes().withPath(location)
-    builder = builder.withFormat("parquet").withFileSizeInBytes(len(body)).withMetrics(_metrics(jvm, group))
+    builder = (
+        java_class(spark, "org.apache.iceberg.FileMetadata")
+        .deleteFileBuilder(table.spec())
+        .ofPositionDeletes()
+        .withPath(location)
+    )
+    builder = builder.withFormat("parquet").withFileSizeInBytes(len(body)).withMetrics(_metrics(spark, group))
     return builder.build()
 
 
-def _metrics(jvm: Any, group: list[Positions]) -> Any:
+def _metrics(spark: SparkSession, group: list[Positions]) -> Any:
     """Bounds of the paths, by which a reader tells which delete files it needs."""
     count = sum(len(positions) for _, positions in group)
-    types, conversions = jvm.org.apache.iceberg.types.Types, jvm.org.apache.iceberg.types.Conversions
-    text = types.StringType.get()
-    lower, upper = jvm.java.util.HashMap(), jvm.java.util.HashMap()
+    conversions = java_class(spark, "org.apache.iceberg.types.Conversions")
+    text = java_class(spark, "org.apache.iceberg.types.Types$StringType").get()
+    lower, upper = (java_class(spark, "java.util.HashMap")() for _ in range(2))
     lower.put(_FILE_ID, conversions.toByteBuffer(text, group[0][0]))
     upper.put(_FILE_ID, conversions.toByteBuffer(text, group[-1][0]))
-    return jvm.org.apache.iceberg.Metrics(count, None, None, None, None, lower, upper)
+    return java_class(spark, "org.apache.iceberg.Metrics")(count, None, None, None, None, lower, upper)
