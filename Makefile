@@ -114,7 +114,9 @@ histories: setup ## the soak of random histories alone, in shards of 90 minutes 
 bench: setup ## measurements beside a peer's way and a physical limit, into build/bench.json
 	@mkdir -p $(BUILD)
 	@go run ./test/bench -out $(BUILD)/bench.json
-	@$(PY) test/bench/changes --out $(BUILD)/bench.json
+	@$(PY) test/bench/jobs changes --out $(BUILD)/bench.json
+	@$(PY) test/bench/jobs day --out $(BUILD)/bench.json
+	@$(PY) test/bench/jobs runs --out $(BUILD)/bench.json
 
 demo: setup ## rehearse examples/quickstart: land, refine, publish, query, compare; report in build/demo
 	@$(PY) -m rehearsal --app $(APP) --scenario $(SCENARIO) --out $(BUILD)/demo

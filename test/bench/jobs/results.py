@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,8 +28,14 @@ class Row:
         )
 
 
+def say(text: str) -> None:
+    print(f"[{time.strftime('%H:%M:%S')}] {text}", flush=True)
+
+
 def store(file: Path, rows: Sequence[Row]) -> None:
-    """Writes the rows, in place of older ones of the same names."""
+    """Prints the rows and writes them, in place of older ones of the same names."""
+    for row in rows:
+        print(row, flush=True)
     names = {row.name for row in rows}
     kept = [old for old in json.loads(file.read_text()) if old["name"] not in names] if file.exists() else []
     file.parent.mkdir(parents=True, exist_ok=True)

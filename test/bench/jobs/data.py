@@ -45,8 +45,11 @@ def stored(spark: SparkSession, rows: int) -> DataFrame:
     )  # fmt: skip
 
 
-def change_file(shape: Shape, seed: float = 0.42) -> bytes:
-    """One Parquet file of changes in the order of their sequence. The keys of changes are drawn anew per seed."""
+def change_file(shape: Shape, seed: float = 0.42, after: int = 0) -> bytes:
+    """One Parquet file of changes in the order of their sequence, which begins after that number.
+
+    The keys of changes are drawn anew per seed, which is from -1 to 1.
+    """
     db = duckdb.connect()
     db.execute("SET threads = 2")
     db.execute("SELECT setseed(?)", [seed]).fetchall()
@@ -55,7 +58,7 @@ def change_file(shape: Shape, seed: float = 0.42) -> bytes:
     ids = f"SELECT DISTINCT ({low} + random() * {width})::BIGINT AS id FROM range({4 * keys}) LIMIT {keys}"
     table = db.sql(
         f"""SELECT CASE WHEN random() < 0.1 THEN 'D' ELSE 'U' END AS "Op",
-            lpad((row_number() OVER ())::VARCHAR, 35, '0') AS "AR_H_CHANGE_SEQ", id, {_ROW.format(version=1)}
+            lpad(({after} + row_number() OVER ())::VARCHAR, 35, '0') AS "AR_H_CHANGE_SEQ", id, {_ROW.format(version=1)}
             FROM (SELECT k.id FROM ({ids}) k, range({_PER_KEY}) ORDER BY random())"""
     ).to_arrow_table()
     sink = io.BytesIO()

@@ -8,22 +8,17 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
-sys.path[:0] = [str(ROOT / "glue-scripts"), str(ROOT / "glue-scripts/tests"), str(Path(__file__).parent)]
-
-import data  # noqa: E402
-import ours  # noqa: E402
-from lake import Lake  # noqa: E402
-from peers import TwoPass, bare_join  # noqa: E402
-from pyspark.sql import SparkSession  # noqa: E402
-from results import Row, store  # noqa: E402
-from stand_in import cloud, session  # noqa: E402
+import data
+import ours
+from lake import Lake
+from peers import TwoPass, bare_join
+from pyspark.sql import SparkSession
+from results import Row, say, store
+from stand_in import cloud, session
 
 # What Spark does by itself, with as many partitions as keep both cores busy.
 _DEFAULTS = {"spark.sql.adaptive.enabled": "true", "spark.sql.shuffle.partitions": "8"}
@@ -68,7 +63,7 @@ class Contender:
         return found[0], found[1]
 
 
-def compare(spark: SparkSession, shape: data.Shape, rounds: int) -> list[Row]:
+def compare(spark: SparkSession, shape: data.Shape, warm_up: int, rounds: int) -> list[Row]:
     """Measures one shape, from tables made for it."""
     say(f"{shape.name}: making the tables")
     for name, value in _DEFAULTS.items():
@@ -96,17 +91,16 @@ def compare(spark: SparkSession, shape: data.Shape, rounds: int) -> list[Row]:
     ]
     join = Contender("bare join", lambda: bare_join(spark, mine, "changes"), mine, _DEFAULTS)
     starts = {c.name: snapshot(spark, c.table) for c in [*contenders, join]}
-    for n in range(rounds + 1):
+    for n in range(warm_up + rounds):
         seen = {c.name: c.round(spark, starts[c.name]) for c in contenders}
         if len(set(seen.values())) > 1:
             raise SystemExit(f"{shape.name}: the tables differ afterwards: {seen}")
         join.round(spark, starts[join.name])
-        if n == 0:  # the first round compiles
+        say("  " + ", ".join(f"{c.name} {c.took[-1]:.2f} s" for c in [*contenders, join]))
+        if n < warm_up:
             for c in [*contenders, join]:
                 c.took.clear()
                 c.read.clear()
-        else:
-            say("  " + ", ".join(f"{c.name} {c.took[-1]:.2f} s" for c in [*contenders, join]))
     batch.close()
     changes.unpersist()
     return rows_of(shape, contenders, join)
@@ -130,26 +124,16 @@ def snapshot(spark: SparkSession, table: str) -> int:
     return history.collect()[-1][0]
 
 
-def say(text: str) -> None:
-    print(f"[{time.strftime('%H:%M:%S')}] {text}", flush=True)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python test/bench/changes", description=__doc__.split("\n")[0])
-    parser.add_argument("--out", type=Path, default=ROOT / "build/bench.json", help="file for the rows")
+def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", default="1,10", help="sizes of the table in millions of rows, by commas")
     parser.add_argument("--changes", type=int, default=100_000, help="changes in the batch")
-    parser.add_argument("--rounds", type=int, default=5, help="measured rounds; the median counts")
-    asked = parser.parse_args()
+    parser.add_argument("--warm-up", type=int, default=3, help="rounds that do not count, while Java still compiles")
+    parser.add_argument("--rounds", type=int, default=7, help="measured rounds; the median counts")
+
+
+def run(asked: argparse.Namespace) -> None:
     with cloud() as endpoint, session(endpoint, memory="6g", compiler="") as spark:
         for millions in asked.rows.split(","):
             for clustered in (False, True):
                 shape = data.Shape(int(millions) * 1_000_000, asked.changes, clustered)
-                rows = compare(spark, shape, asked.rounds)
-                store(asked.out, rows)
-                for row in rows:
-                    print(row, flush=True)
-
-
-if __name__ == "__main__":
-    main()
+                store(asked.out, compare(spark, shape, asked.warm_up, asked.rounds))

@@ -22,8 +22,8 @@ from pyspark.sql import functions as F
 ID = "sales.people"
 
 
-def declare(lake: Lake) -> None:
-    lake.declare(replicated("people", [column("id", "bigint", required=True), *map(_column, VALUES)], ["id"]))
+def declare(lake: Lake, name: str = ID) -> None:
+    lake.declare(replicated(name.split(".")[1], [column("id", "bigint", required=True), *map(_column, VALUES)], ["id"]))
 
 
 def _column(name: str) -> dict[str, Any]:
