@@ -71,7 +71,7 @@ def taken_for_large() -> Iterator[None]:
 class _Play:
     def __init__(self, plan: Plan, lake: Lake, wire: Wire, to_the_end: bool) -> None:
         self.plan, self.lake, self.to_the_end = plan, lake, to_the_end
-        self.pipeline = Pipeline(lake, DATASET, wire)
+        self.wire, self.pipeline = wire, Pipeline(lake, DATASET, wire)
         self.table, self.verdict = Table(), Verdict()
         self.step = -1
         self.reader: Reader | None = None
@@ -83,7 +83,7 @@ class _Play:
         if self.plan.share is None:
             return self._play()
         self._declare(0)
-        self.reader = Reader(self.lake, self.lake.cleaned(DATASET))
+        self.reader = Reader(self.lake, self.lake.cleaned(DATASET), self.wire)
         with self.reader.reading():
             self._play()
         for batch in self.reader.too_early():

@@ -30,10 +30,12 @@ class Run:
 class Wire:
     """Hooked into the stand-in while `watched`; counts the mutating requests of the run that is on.
 
-    A run that has been killed gets a refusal for every further request, as if its process were gone.
+    A run that has been killed gets a refusal for every further request, as if its process were gone. So does whoever
+    else asks meanwhile: `refused` counts the refusals.
     """
 
     def __init__(self) -> None:
+        self.refused = 0
         self._on: Run | None = None
         self._lock = threading.Lock()
 
@@ -61,6 +63,8 @@ class Wire:
             return original(app, environ, start)
         request = _read(environ)
         if run.dead:
+            with self._lock:
+                self.refused += 1
             return _refuse(start, request)
         if not request.mutating:
             return original(app, environ, start)
