@@ -88,7 +88,7 @@ MUTANTS: dict[str, Mutant] = {
     )),
     "a dead run's commit is not found": Mutant((
         Wrong("lakejobs.refine.batch", "BatchWork._recovered",
-              {"return table.published(self.frozen.batch)": "return None"}),
+              {"found = table.published(self.frozen.batch)": "found = None"}),
     ), strikes="crash"),
     "a batch's quarantine is added to": Mutant((
         Wrong("lakejobs.refine.quarantine", "write_quarantine", {"replace=ours": "replace=None"}),
@@ -114,6 +114,6 @@ MUTANTS: dict[str, Mutant] = {
     "types do not grow": Mutant((Wrong(_EVOLVE, "wider", {"if not found:": "if True:"}),), evolving=True),
     "alike lines of an object are one row": Mutant(
         (Wrong("lakejobs.refine.keyless", "_by_place",
-               {'F.row_number().over(alike).cast("string")': 'F.lit("1")'}),), keyless=True
+               {"F.row_number().over(alike)": "F.lit(1)"}),), keyless=True
     ),
 }  # fmt: skip
