@@ -88,9 +88,9 @@ func (d *dqdl) text() string {
 }
 
 func (d *dqdl) column(c Column) {
-	if c.Protect == Drop {
+	if c.Protect == Drop || c.Protect == Null {
 		if c.Required || len(c.Rules) > 0 {
-			d.note(fmt.Sprintf("no rules on %s: the table does not have it", c.Name))
+			d.note(fmt.Sprintf("no rules on %s: the table does not have its values", c.Name))
 		}
 		return
 	}
@@ -105,8 +105,8 @@ func (d *dqdl) column(c Column) {
 			d.rule(r.Policy(), fmt.Sprintf(`Completeness "%s" >= %s`, c.Name, number(*r.share)))
 		case r.kind == kindUniqueness:
 			d.uniqueness(c, r)
-		case c.Protect == Hash && r.kind != kindReference:
-			d.note(fmt.Sprintf("no rule: %s judges %s before it is hashed", r, c.Name))
+		case c.Protect != None && r.kind != kindReference:
+			d.note(fmt.Sprintf("no rule: %s judges %s before it is protected", r, c.Name))
 		case r.kind == kindFreshness:
 			d.freshness(c, r)
 		case r.kind == kindReference:

@@ -50,10 +50,10 @@ func TestDQDLOfEachRule(t *testing.T) {
 		"most refer":   {of(dataset.Int, dataset.References("sales.orders", "id").Mostly(0.9).Warn()), []string{`ReferentialIntegrity "v" "sales_orders.id" >= 0.9 labels=["policy"="warn"]`}},
 		"hashed": {func(s *dataset.Spec) {
 			s.Columns[1] = dataset.Column{Name: "v", Type: dataset.String, Protect: dataset.Hash, Rules: dataset.Rules{dataset.Pattern("a"), dataset.Completeness(0.5)}}
-		}, []string{`# no rule: Pattern("a") judges v before it is hashed`, `Completeness "v" >= 0.5 labels=["policy"="block"]`}},
+		}, []string{`# no rule: Pattern("a") judges v before it is protected`, `Completeness "v" >= 0.5 labels=["policy"="block"]`}},
 		"dropped": {func(s *dataset.Spec) {
 			s.Columns[1] = dataset.Column{Name: "v", Type: dataset.String, Protect: dataset.Drop, Rules: dataset.Rules{dataset.Pattern("a")}}
-		}, []string{`# no rules on v: the table does not have it`}},
+		}, []string{`# no rules on v: the table does not have its values`}},
 	} {
 		s := dataset.Spec{Domain: "d", Name: "n", Keys: []string{"k"}, Columns: []dataset.Column{{Name: "k", Type: dataset.Int}, {Name: "v", Type: dataset.String}}}
 		tt.change(&s)

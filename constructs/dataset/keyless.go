@@ -9,7 +9,7 @@ func (s Spec) checkKeyless(l *check.List) {
 	case Append:
 	case Snapshot:
 		if s.stored() == 0 && len(s.Columns) > 0 {
-			l.Add("Keys", "is empty, and no column is stored by whose content rows could be told apart", nil, columns+"; or a column with Protect: None or Hash")
+			l.Add("Keys", "is empty, and no column is stored by whose content rows could be told apart", nil, columns+"; or a column that is neither dropped nor NULL")
 		}
 	case Upsert:
 		l.Add("Keys", "is empty, but an upsert replaces the row of a key", nil, columns+"; or Load: Append or Snapshot, which do without")
@@ -20,11 +20,11 @@ func (s Spec) checkKeyless(l *check.List) {
 	}
 }
 
-// stored is the number of columns that the table holds.
+// stored is the number of columns of which the table holds a value.
 func (s Spec) stored() int {
 	n := 0
 	for _, c := range s.Columns {
-		if c.Protect != Drop {
+		if c.Protect != Drop && c.Protect != Null {
 			n++
 		}
 	}

@@ -92,31 +92,6 @@ func (c *Class) UnmarshalText(b []byte) error {
 	return parseName("class", classNames, string(b), (*int)(c))
 }
 
-// Protection says how a column is made safe before it leaves the raw zone.
-type Protection int
-
-const (
-	// None stores the value as it is.
-	None Protection = iota
-	// Hash stores HMAC-SHA256 of the value's text under the lake's secret, as 64 lower-case hex digits. Equal values
-	// stay equal, so a hashed column still joins and still serves as a key.
-	Hash
-	// Drop leaves the column out of the cleaned table.
-	Drop
-)
-
-var protectionNames = []string{"none", "hash", "drop"}
-
-func (p Protection) String() string { return nameOf(protectionNames, int(p)) }
-
-// MarshalText renders the protection as the manifest names it.
-func (p Protection) MarshalText() ([]byte, error) { return textOf("protect", protectionNames, int(p)) }
-
-// UnmarshalText reads the manifest's name of a protection.
-func (p *Protection) UnmarshalText(b []byte) error {
-	return parseName("protect", protectionNames, string(b), (*int)(p))
-}
-
 // Type is a column's type, written as the catalog writes it.
 type Type string
 

@@ -81,12 +81,28 @@ func everything(tb testing.TB) ([]dataset.Spec, []dataset.Landing, []dataset.Mod
 	weather := dataset.Spec{
 		Domain: "yard", Name: "weather", Load: dataset.Snapshot, Drift: dataset.Evolve, Columns: []dataset.Column{{Name: "station", Type: dataset.String}},
 	}
+	people := dataset.Spec{
+		Domain: "yard", Name: "people", Keys: []string{"id"},
+		Columns: []dataset.Column{
+			{Name: "id", Type: dataset.String, Protect: dataset.Hash},
+			{Name: "title", Type: dataset.String, Protect: dataset.Null},
+			{Name: "card", Type: dataset.String, Class: dataset.Personal, Protect: dataset.Mask(dataset.Keep{First: 2, Last: 4, Rest: '•'})},
+			{Name: "name", Type: dataset.String, Class: dataset.Personal, Protect: dataset.Mask(dataset.Keep{})},
+			{Name: "postcode", Type: dataset.String, Protect: dataset.Prefix(3)},
+			{Name: "income", Type: dataset.Decimal(12, 2), Protect: dataset.Bucket(0.5)},
+			{Name: "age", Type: dataset.Int, Protect: dataset.Bucket(10)},
+			{Name: "born", Type: dataset.Date, Class: dataset.Personal, Protect: dataset.ToYear},
+			{Name: "hired", Type: dataset.Date, Protect: dataset.ToQuarter},
+			{Name: "seen", Type: dataset.Timestamp, Protect: dataset.ToMonth},
+			{Name: "met", Type: dataset.Timestamp, Protect: dataset.ToDay},
+		},
+	}
 	first, second := 1, 2
 	models, err := dataset.Models(os.DirFS("testdata/models"))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return []dataset.Spec{orders(), kinds, events, parcels, returns, clicks, taps, rates, trips, stops, visits, weather}, []dataset.Landing{
+	return []dataset.Spec{orders(), kinds, events, parcels, returns, clicks, taps, rates, trips, stops, visits, weather, people}, []dataset.Landing{
 		{Prefix: "files/sales/orders/", Dataset: "sales.orders", Source: "Files"},
 		{Prefix: "files/lab/", Dataset: "lab.kinds", Source: "Files"},
 		{Prefix: "files/lab/events/", Dataset: "lab.events", Source: "Files"},
@@ -241,6 +257,11 @@ func TestParseManifestIsStrict(t *testing.T) {
 		"load":           {`"load":"upsert"`, `"load":"merge"`, `load: got "merge"; allowed: append`},
 		"generation":     {`"source":"Erp","generation":1`, `"source":"Erp"`, "not as the library writes it"},
 		"table format":   {`"table_format":"delta"`, `"table_format":"orc"`, `table format: got "orc"; allowed: iceberg, delta`},
+		"protection":     {`"protect":"drop"`, `"protect":"hide"`, `protect: got "hide"; allowed: none, hash, drop, null`},
+		"mask":           {`"rest":"•"`, `"rest":"••"`, "protect: got {"},
+		"unit":           {`"unit":"quarter"`, `"unit":"week"`, "allowed: kind mask with first, last and rest"},
+		"mixed":          {`"kind":"prefix","length":3`, `"kind":"prefix","width":"1","length":3`, "not as the library writes it"},
+		"parameter":      {`"kind":"prefix","length":3`, `"kind":"prefix","size":3`, `unknown field "size"`},
 		"class":          {`"class":"public"`, `"class":"secret"`, "class: got"},
 		"rule kind":      {`"kind":"set"`, `"kind":"enum"`, `got kind "enum"`},
 		"rule member":    {`"kind":"set"`, `"kind":"set","min":"1"`, `unknown field "min"`},

@@ -45,8 +45,8 @@ func randomSpec(r *rand.Rand) dataset.Spec {
 		{Name: "a", Type: rarely(r, dataset.Double, dataset.String, dataset.Bigint)},
 		{Name: "b", Type: rarely(r, dataset.Date, dataset.Bigint, dataset.Timestamp), Protect: rarely(r, dataset.Hash, dataset.None)},
 		{Name: "c", Type: rarely(r, dataset.Type("x"), dataset.String, dataset.Date, dataset.Decimal(5, 2)), Protect: rarely(r, dataset.Drop, dataset.None, dataset.Hash)},
-		{Name: rarely(r, "_d", "d", "op"), Type: dataset.String, Doc: pick(r, "", "ü"), Class: rarely(r, dataset.Personal, dataset.Internal, dataset.Public)},
-		{Name: rarely(r, "a", "e"), Type: dataset.Double, Class: dataset.Personal, Protect: rarely(r, dataset.None, dataset.Hash, dataset.Drop)},
+		{Name: rarely(r, "_d", "d", "op"), Type: dataset.String, Doc: pick(r, "", "ü"), Protect: rarely(r, dataset.Bucket(10), dataset.Mask(dataset.Keep{First: r.IntN(9), Last: 2, Rest: pick(r, 'x', '∎', '<')}), dataset.Prefix(1+r.IntN(9)), dataset.Null), Class: rarely(r, dataset.Personal, dataset.Internal, dataset.Public)},
+		{Name: rarely(r, "a", "e"), Type: dataset.Double, Class: dataset.Personal, Protect: rarely(r, dataset.None, dataset.Hash, dataset.Drop, dataset.Bucket(1+r.IntN(9)), dataset.Null)},
 	}
 	s.Columns = s.Columns[:3+r.IntN(3)]
 	rules := map[dataset.Type][]dataset.Rule{

@@ -92,6 +92,8 @@ func (s Spec) checkTableFormat(l *check.List) {
 	}
 }
 
+const keyProtections = "Protect: Hash, which keeps equal values equal and different ones different, or another key"
+
 func (s Spec) checkKeys(l *check.List) {
 	if len(s.Keys) == 0 {
 		s.checkKeyless(l)
@@ -107,7 +109,9 @@ func (s Spec) checkKeys(l *check.List) {
 		case !ok:
 			l.Add(path, "is no declared column", key, s.columnNames())
 		case c.Protect == Drop:
-			l.Add(path, "a key column cannot be dropped", key, "Protect: Hash, which keeps equal values equal, or another key")
+			l.Add(path, "a key column cannot be dropped", key, keyProtections)
+		case !c.Protect.distinct():
+			l.Add(path, "a key column cannot be protected by "+c.Protect.String()+", under which different keys become one", key, keyProtections)
 		case c.Type == Double:
 			l.Add(path, "a key column cannot be of type double, whose equality is not exact", key, "a column of another type")
 		}
@@ -174,14 +178,14 @@ func (c Column) validate() error {
 	checkName(&l, "Name", c.Name, namePattern, nameAllowed)
 	checkText(&l, "Doc", c.Doc, columnCommentLimit, false)
 	checkKind(&l, "Class", "is no class", classNames, int(c.Class), "Internal, Public, Personal")
-	checkKind(&l, "Protect", "is no protection", protectionNames, int(c.Protect), "None, Hash, Drop")
 	if c.Class == Personal && c.Protect == None {
-		l.Add("Protect", "is missing; a personal column is not stored as it is", c.Protect, "Hash, Drop")
+		l.Add("Protect", "is missing; a personal column is not stored as it is", c.Protect, protections)
 	}
 	if problem, allowed := c.Type.problem(); problem != "" {
 		l.Add("Type", problem, string(c.Type), allowed)
-		return l.Err() // Rules cannot be judged against an unknown type.
+		return l.Err() // Neither protection nor rules can be judged against an unknown type.
 	}
+	c.checkProtection(&l)
 	c.checkRules(&l)
 	return l.Err()
 }

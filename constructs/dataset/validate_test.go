@@ -139,7 +139,6 @@ func TestSpecIsRejected(t *testing.T) {
 		"negative":      {func(s *dataset.Spec) { s.Columns[1].Type = dataset.Decimal(3, -1) }, []string{"Columns[1].Type: is no decimal"}},
 		"padded":        {func(s *dataset.Spec) { s.Columns[1].Type = "decimal(015,2)" }, []string{"Columns[1].Type: is no decimal"}},
 		"class":         {func(s *dataset.Spec) { s.Columns[3].Class = 9 }, []string{"Columns[3].Class: is no class"}},
-		"protection":    {func(s *dataset.Spec) { s.Columns[3].Protect = -1 }, []string{"Columns[3].Protect: is no protection"}},
 		"personal":      {func(s *dataset.Spec) { s.Columns[2].Protect = dataset.None }, []string{"Columns[2].Protect: is missing; a personal column"}},
 		"share":         {func(s *dataset.Spec) { s.Gate.MaxQuarantinedShare = dataset.Share(5) }, []string{"Gate.MaxQuarantinedShare: is not a share"}},
 		"share NaN":     {func(s *dataset.Spec) { s.Gate.MaxQuarantinedShare = dataset.Share(math.NaN()) }, []string{"Gate.MaxQuarantinedShare: is not a share"}},

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, fields
 from typing import Any
 
+from lakejobs.protections import DROP, HASH, Protection, protection
 from lakejobs.rules import ColumnRule, DatasetRule, column_rule, dataset_rule
 from lakejobs.shapes import Fields, ShapeError
 
@@ -29,7 +30,7 @@ class Column:
     doc: str
     required: bool
     classification: str
-    protect: str
+    protect: Protection
     rules: tuple[ColumnRule, ...]
     evolved: bool = False
     """Whether no manifest declares it, and the table has gained it from its input."""
@@ -125,7 +126,7 @@ class Dataset:
     @property
     def stored(self) -> tuple[Column, ...]:
         """The columns of the cleaned table, in declared order."""
-        return tuple(c for c in self.columns if c.protect != "drop")
+        return tuple(c for c in self.columns if c.protect != DROP)
 
     @property
     def row_key(self) -> tuple[str, ...]:
@@ -154,7 +155,7 @@ class Dataset:
 
     @property
     def hashed(self) -> tuple[str, ...]:
-        return tuple(c.name for c in self.columns if c.protect == "hash")
+        return tuple(c.name for c in self.columns if c.protect == HASH)
 
 
 @dataclass(frozen=True)
@@ -219,7 +220,7 @@ def _column(value: Any, path: str) -> Column:
         doc=f.take("doc", str),
         required=f.take("required", bool),
         classification=f.choice("class", ("internal", "public", "personal")),
-        protect=f.choice("protect", ("none", "hash", "drop")),
+        protect=f.one("protect", protection),
         rules=f.each("rules", column_rule),
     )
     f.done()

@@ -31,7 +31,7 @@ _NUMBERS = itertools.count(1)
 _ZONES = ("raw", "artifacts", "cleaned", "curated", "quarantine")
 
 
-def column(name: str, kind: str = "string", required: bool = False, protect: str = "none", rules: Any = ()) -> dict:
+def column(name: str, kind: str = "string", required: bool = False, protect: Any = "none", rules: Any = ()) -> dict:
     return {
         "name": name, "type": kind, "doc": "", "required": required,
         "class": "internal" if protect == "none" else "personal", "protect": protect, "rules": list(rules),

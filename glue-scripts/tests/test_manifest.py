@@ -5,12 +5,13 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
-from typing import Any
+from typing import Any, get_args
 
 import jsonschema
 import pytest
 from conftest import ROOT
 from lakejobs.manifest import DMS_KINDS, Manifest
+from lakejobs.protections import PLAIN, Bucket, Mask, Prefix, Protection, Truncate, stated
 from lakejobs.rules import (
     Completeness,
     Freshness,
@@ -58,6 +59,8 @@ def rendered(value: Any) -> Any:
     if type(value) in _RULE_FIELDS:
         outcome = {"policy": value.policy} | ({"threshold": value.threshold} if hasattr(value, "threshold") else {})
         return {"kind": value.kind, **_RULE_FIELDS[type(value)](value), **outcome}
+    if isinstance(value, Protection):
+        return stated(value)
     if dataclasses.is_dataclass(value):
         out = {f.name: rendered(getattr(value, f.name)) for f in dataclasses.fields(value)}
         out = {name: inner for name, inner in out.items() if inner not in (None, False) or name not in OPTIONAL}
@@ -85,7 +88,14 @@ def test_golden_manifest_shows_every_kind() -> None:
     assert {type(r) for r in rules} == set(_RULE_FIELDS)
     assert {r.policy for r in rules} == {"quarantine", "block", "warn"}
     assert {getattr(r, "threshold", None) for r in rules} == {None, 0.5, 0.75, 0.8, 0.9, 0.98, 1}
-    assert {c.protect for c in columns} == {"none", "hash", "drop"}
+    protections = [c.protect for c in columns]
+    assert {p for p in protections if isinstance(p, str)} == set(PLAIN)
+    others = [p for p in protections if not isinstance(p, str)]
+    assert others == [
+        Mask(2, 4, "•"), Mask(0, 0, "*"), Prefix(3), Bucket("0.5"), Bucket("10"),
+        Truncate("year"), Truncate("quarter"), Truncate("month"), Truncate("day"),
+    ]  # fmt: skip
+    assert {type(p) for p in others} == {p for p in get_args(Protection) if p is not str}
     assert {d.load for d in read.datasets} == {"append", "upsert", "snapshot", "cdc"}
     assert {d.format.kind for d in read.datasets} == {"csv", "parquet", "json", *DMS_KINDS}
     assert {d.profile for d in read.datasets} == {False, True}
@@ -93,6 +103,25 @@ def test_golden_manifest_shows_every_kind() -> None:
     assert {d.upkeep.snapshot_seconds for d in read.datasets} == {7 * 86400, 2 * 86400}
     assert {at.generation for at in read.landing} == {None, 1, 2}
     assert read.models
+
+
+@pytest.mark.parametrize(
+    ("protect", "complaint"),
+    [
+        ("tokenise", r"columns\[0\].protect: is 'tokenise'; allowed: none, hash, drop, null, or an object"),
+        (None, r"columns\[0\].protect: is NoneType; an object is needed"),
+        ({"kind": "hash"}, r"protect.kind: is 'hash'; allowed: mask, bucket, truncate, prefix"),
+        ({"kind": "mask", "first": 1, "last": 1}, r"protect.rest: is missing"),
+        ({"kind": "bucket", "width": 10}, r"protect.width: is 10; str is needed"),
+        ({"kind": "truncate", "unit": "week"}, r"protect.unit: is 'week'; allowed: day, month, quarter, year"),
+        ({"kind": "prefix", "length": 3, "rest": "*"}, r"protect: unknown fields rest"),
+    ],
+)
+def test_a_protection_that_is_none_is_refused(protect: Any, complaint: str) -> None:
+    written = json.loads(GOLDEN.read_bytes())
+    written["datasets"][0]["columns"][0]["protect"] = protect
+    with pytest.raises(ShapeError, match=complaint):
+        Manifest.from_json(json.dumps(written))
 
 
 def test_the_longest_prefix_claims_a_key() -> None:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 
+from lakejobs import protections
 from lakejobs.iceberg import CATALOG
 from lakejobs.manifest import ICEBERG, Manifest, Model
 from lakejobs.refine.changes import DELETED
@@ -36,7 +37,7 @@ def find_input(manifest: Manifest, name: str) -> Input:
         if model.id == name:
             return Input(name, model_table(model), ())
     dataset = manifest.dataset(name)
-    columns = tuple((c.name, c.type, c.protect) for c in dataset.stored)
+    columns = tuple((c.name, c.type, protections.text_of(c.protect)) for c in dataset.stored)
     table = f"{CATALOG}.{dataset.cleaned_database}.{dataset.name}"
     return Input(name, table, columns, dataset.is_cdc, dataset.table_format)
 
@@ -75,7 +76,7 @@ def pinned(item: Input, snapshot: str, stored: Collection[str]) -> str:
 def _column(name: str, kind: str, protect: str, stored: Collection[str]) -> str:
     if name in stored:
         return f"`{name}`"
-    return f"CAST(NULL AS {'string' if protect == 'hash' else kind}) AS `{name}`"
+    return f"CAST(NULL AS {'string' if protect == protections.HASH else kind}) AS `{name}`"
 
 
 def output_id(model: Model, inputs: dict[str, Input], snapshots: dict[str, str]) -> str:

@@ -18,14 +18,13 @@ from lakejobs.refine.conform import (
     KEY,
     REASONS,
     condition_faults,
-    protected,
     rule_faults,
     shape_faults,
     sorted_reasons,
     whole_faults,
 )
 from lakejobs.refine.grammar import parse
-from lakejobs.refine.protect import HashKey, with_pads
+from lakejobs.refine.protect import HashKey, protected, with_pads
 from lakejobs.refine.quality.checks import marks
 from lakejobs.refine.record import (
     CHANGE_SEQUENCE,

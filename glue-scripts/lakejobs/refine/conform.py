@@ -12,8 +12,8 @@ from pyspark.sql import functions as F
 
 from lakejobs.manifest import Column as Declared
 from lakejobs.manifest import Dataset
-from lakejobs.refine.grammar import parse, text_of
-from lakejobs.refine.protect import HashKey, keyed_hash, with_pads
+from lakejobs.refine.grammar import parse
+from lakejobs.refine.protect import HashKey, protected, with_pads
 from lakejobs.refine.quality.checks import marks
 from lakejobs.refine.quality.conditions import broken, violated
 from lakejobs.refine.record import (
@@ -66,11 +66,6 @@ def whole_faults(flags: dict[str, str], judged: Column) -> Column:
     for reason, flag in reversed(flags.items()):
         judged = F.when(F.col(flag), F.array(F.lit(reason))).otherwise(judged)
     return judged
-
-
-def protected(value: Column, column: Declared) -> Column:
-    """A column's value as the table stores it."""
-    return keyed_hash(text_of(value, column.type)) if column.protect == "hash" else value
 
 
 def faults(column: Declared) -> list[tuple[str, Column]]:

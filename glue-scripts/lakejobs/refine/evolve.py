@@ -16,6 +16,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakejobs.manifest import DMS_PARQUET, Column, Dataset
+from lakejobs.protections import NONE
 from lakejobs.refine.grammar import decimal_shape, parse
 from lakejobs.refine.record import before, change_columns, text_column
 from lakejobs.refine.source import Source, without
@@ -94,12 +95,12 @@ def _with(dataset: Dataset, types: dict[str, str]) -> Dataset:
 
 
 def _column(name: str, kind: str) -> Column:
-    return Column(name, kind, DOC, False, "internal", "none", (), evolved=True)
+    return Column(name, kind, DOC, False, "internal", NONE, (), evolved=True)
 
 
 def _widened(column: Column) -> bool:
-    """Whether the column's type may grow: what is protected is kept as text, or not at all."""
-    return column.protect == "none"
+    """Whether the column's type may grow: what is protected is kept as text, in part, or not at all."""
+    return column.protect == NONE
 
 
 def _layout(more: tuple[tuple[str, str], ...], types: dict[str, str]) -> list[tuple[str, str]]:

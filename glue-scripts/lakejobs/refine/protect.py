@@ -1,4 +1,4 @@
-"""Keyed hashing of columns: HMAC-SHA256 in Spark's own expressions."""
+"""Protection of columns in Spark's own expressions; keyed hashing is HMAC-SHA256."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+
+from lakejobs.manifest import Column as Declared
+from lakejobs.protections import HASH, NONE, NULL
+from lakejobs.refine.blur import blurred
+from lakejobs.refine.grammar import text_of
 
 _BLOCK = 64
 _INNER, _OUTER = "_hash_inner", "_hash_outer"
@@ -45,6 +50,20 @@ def with_pads(rows: DataFrame, key: HashKey) -> DataFrame:
         [(bytearray(inner), bytearray(outer))], f"{_INNER} binary, {_OUTER} binary"
     )
     return rows.crossJoin(F.broadcast(pads))
+
+
+def protected(value: Column, column: Declared) -> Column:
+    """A column's value as the table stores it. Rows of a dataset that hashes come from `with_pads`."""
+    by = column.protect
+    if by == NONE:
+        return value
+    if by == HASH:
+        return keyed_hash(text_of(value, column.type))
+    if by == NULL:
+        return F.lit(None).cast(column.type)
+    if isinstance(by, str):
+        raise ValueError(f"column {column.name} is protected by {by}, so that nothing of it is stored")
+    return blurred(value, column.type, by)
 
 
 def keyed_hash(text: Column) -> Column:

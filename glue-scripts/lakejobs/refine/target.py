@@ -8,6 +8,7 @@ from typing import Any
 from lakejobs.errors import BatchFailed
 from lakejobs.iceberg import CATALOG
 from lakejobs.manifest import RECORD_ID, Dataset
+from lakejobs.protections import HASH, NONE, stated
 from lakejobs.refine.changes import STORED_CHANGE
 from lakejobs.refine.grammar import decimal_shape
 from lakejobs.tables.interface import Change, ColumnSpec, Layout, StoredTable
@@ -42,7 +43,7 @@ def loaded_generation(table: StoredTable | None) -> int:
 
 def stored_type(dataset: Dataset, name: str) -> str:
     column = next(c for c in dataset.stored if c.name == name)
-    return "string" if column.protect == "hash" else column.type
+    return "string" if column.protect == HASH else column.type
 
 
 def layout(dataset: Dataset, bucket: str) -> Layout:
@@ -102,6 +103,9 @@ def plan_schema(table: StoredTable | None, dataset: Dataset, key_version: str | 
 
 def _declaration(dataset: Dataset) -> str:
     fixed = {"load": dataset.load, "keys": dataset.keys, "sequence": dataset.sequence, "hashed": sorted(dataset.hashed)}
+    blurred = {c.name: stated(c.protect) for c in dataset.stored if c.protect not in (NONE, HASH)}
+    if blurred:
+        fixed["protected"] = dict(sorted(blurred.items()))
     if dataset.delivery is not None:
         fixed["stamp"] = dataset.delivery.stamp
     if dataset.window is not None:
@@ -129,13 +133,26 @@ def _fixed_problems(table: StoredTable, dataset: Dataset, key_version: str | Non
             f"its window was {before['window']} and is now {now.get('window')}, in which a key may be stored more than"
             " once; a window can be added, and its length can become a divisor of what it was"
         )
-    found = table.columns()
-    changed = sorted(set(before["hashed"]) ^ set(now["hashed"]))
-    problems += [f"the protection of {name} has changed" for name in changed if name in found]
+    found, was, now_is = table.columns(), _protections(before), _protections(now)
+    problems += [
+        f"the protection of {name} has changed from {_told(was.get(name))} to {_told(now_is.get(name))}, and the table"
+        " holds its values in the form of before"
+        for name in sorted({*was, *now_is})
+        if name in found and was.get(name) != now_is.get(name)
+    ]
     pinned = properties.get(KEY_VERSION_PROPERTY)
     if dataset.hashed and pinned and pinned != key_version:
         problems.append(f"its columns are hashed with key version {pinned} and the secret now has {key_version}")
     return problems
+
+
+def _protections(declaration: dict[str, Any]) -> dict[str, Any]:
+    """Of each column that is stored in another form than its own."""
+    return dict.fromkeys(declaration["hashed"], HASH) | declaration.get("protected", {})
+
+
+def _told(form: Any) -> str:
+    return NONE if form is None else form if isinstance(form, str) else json.dumps(form, ensure_ascii=False)
 
 
 def _refines(before: dict[str, Any] | None, now: dict[str, Any] | None) -> bool:

@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from lakejobs.manifest import Column as Declared
 from lakejobs.manifest import Dataset
+from lakejobs.protections import NONE
 from lakejobs.refine.grammar import decimal_shape, text_of
 
 _NUMBERS = ("int", "bigint", "double")
@@ -18,7 +19,7 @@ Statistics = dict[str, Any]
 def profile(rows: DataFrame, dataset: Dataset) -> tuple[Statistics, ...]:
     """One row for each stored column, in one pass. Rows without a value count as nulls and nowhere else.
 
-    Of text the lengths are told and no values; of a hashed column nothing but how many values it has.
+    Of text the lengths are told and no values; of a protected column nothing but how many values it has.
     """
     figures = [F.count(F.lit(1)).alias("rows")]
     for i, column in enumerate(dataset.stored):
@@ -30,7 +31,7 @@ def profile(rows: DataFrame, dataset: Dataset) -> tuple[Statistics, ...]:
 def _figures(column: Declared) -> dict[str, Column]:
     value = F.col(column.name)
     figures = {"values": F.count(value), "distinct": F.approx_count_distinct(value)}
-    if column.protect != "none":
+    if column.protect != NONE:
         return figures
     numeric = column.type in _NUMBERS or decimal_shape(column.type) is not None
     if numeric or column.type in ("date", "timestamp"):
