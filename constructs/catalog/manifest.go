@@ -3,6 +3,7 @@ package catalog
 import (
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -61,16 +62,17 @@ func (m *Manifest) Manifest() *dataset.Manifest { return m.manifest }
 // Hash is the SHA-256 of the manifest's bytes, which names it.
 func (m *Manifest) Hash() string { return m.hash }
 
-// Hashes reports whether any column is stored as a keyed hash.
-func (m *Manifest) Hashes() bool {
+// HashKeys lists the names of the keys that columns are hashed under, sorted; the lake's own is the empty name.
+func (m *Manifest) HashKeys() []string {
+	found := map[string]bool{}
 	for _, d := range m.manifest.Datasets {
 		for _, c := range d.Columns {
-			if c.Protect == dataset.Hash {
-				return true
+			if name, hashed := c.Protect.HashKey(); hashed {
+				found[name] = true
 			}
 		}
 	}
-	return false
+	return slices.Sorted(maps.Keys(found))
 }
 
 // TableFormats lists the formats of the cleaned tables besides Iceberg, each once.

@@ -85,6 +85,7 @@ func everything(tb testing.TB) ([]dataset.Spec, []dataset.Landing, []dataset.Mod
 		Domain: "yard", Name: "people", Keys: []string{"id"},
 		Columns: []dataset.Column{
 			{Name: "id", Type: dataset.String, Protect: dataset.Hash},
+			{Name: "mail", Type: dataset.String, Class: dataset.Personal, Protect: dataset.HashUnder("2027")},
 			{Name: "title", Type: dataset.String, Protect: dataset.Null},
 			{Name: "card", Type: dataset.String, Class: dataset.Personal, Protect: dataset.Mask(dataset.Keep{First: 2, Last: 4, Rest: '•'})},
 			{Name: "name", Type: dataset.String, Class: dataset.Personal, Protect: dataset.Mask(dataset.Keep{})},
@@ -259,7 +260,8 @@ func TestParseManifestIsStrict(t *testing.T) {
 		"table format":   {`"table_format":"delta"`, `"table_format":"orc"`, `table format: got "orc"; allowed: iceberg, delta`},
 		"protection":     {`"protect":"drop"`, `"protect":"hide"`, `protect: got "hide"; allowed: none, hash, drop, null`},
 		"mask":           {`"rest":"•"`, `"rest":"••"`, "protect: got {"},
-		"unit":           {`"unit":"quarter"`, `"unit":"week"`, "allowed: kind mask with first, last and rest"},
+		"key":            {`"key":"2027"`, `"name":"2027"`, `unknown field "name"`},
+		"unit":           {`"unit":"quarter"`, `"unit":"week"`, "allowed: kind hash with key, mask with first, last and rest"},
 		"mixed":          {`"kind":"prefix","length":3`, `"kind":"prefix","width":"1","length":3`, "not as the library writes it"},
 		"parameter":      {`"kind":"prefix","length":3`, `"kind":"prefix","size":3`, `unknown field "size"`},
 		"class":          {`"class":"public"`, `"class":"secret"`, "class: got"},

@@ -19,6 +19,11 @@ func TestProtections(t *testing.T) {
 		want    string
 	}{
 		{dataset.Boolean, dataset.Null, ""},
+		{dataset.Date, dataset.HashUnder("2027"), ""},
+		{dataset.Date, dataset.HashUnder("a" + strings.Repeat("_", 30)), ""},
+		{dataset.Date, dataset.HashUnder("a" + strings.Repeat("_", 31)), "Protect: has no name for a key; got HashUnder(\"a_"},
+		{dataset.Date, dataset.HashUnder(""), "Protect: has no name for a key; got HashUnder(\"\"); allowed: Hash, which is under"},
+		{dataset.Date, dataset.HashUnder("Old"), "Protect: has no name for a key; got HashUnder(\"Old\")"},
 		{dataset.String, mask(dataset.Keep{}), ""},
 		{dataset.String, mask(dataset.Keep{First: 255, Last: 255, Rest: '▒'}), ""},
 		{dataset.Bigint, mask(dataset.Keep{Last: 4}), "Protect: a mask replaces characters of text, but the column is of type bigint; got Mask(Keep{Last: 4})"},
@@ -112,9 +117,11 @@ func TestWhatTellsRowsApartIsNotBlurred(t *testing.T) {
 			}
 		}
 	}
-	hashed := orders()
-	hashed.Columns[0].Protect = dataset.Hash
-	wantProblems(t, hashed.Validate())
+	for _, p := range []dataset.Protection{dataset.Hash, dataset.HashUnder("k")} {
+		hashed := orders()
+		hashed.Columns[0].Protect = p
+		wantProblems(t, hashed.Validate())
+	}
 	blind := dataset.Spec{Domain: "d", Name: "n", Load: dataset.Snapshot, Columns: []dataset.Column{{Name: "a", Type: dataset.String, Protect: dataset.Null}}}
 	wantProblems(t, blind.Validate(), "Keys: is empty, and no column is stored by whose content rows could be told apart")
 }
@@ -123,6 +130,7 @@ func TestProtectionsAreWrittenAndRead(t *testing.T) {
 	for p, want := range map[dataset.Protection][2]string{
 		dataset.None:                 {`"none"`, "none"},
 		dataset.Hash:                 {`"hash"`, "hash"},
+		dataset.HashUnder("2027"):    {`{"kind":"hash","key":"2027"}`, `HashUnder("2027")`},
 		dataset.Drop:                 {`"drop"`, "drop"},
 		dataset.Null:                 {`"null"`, "null"},
 		dataset.Mask(dataset.Keep{}): {`{"kind":"mask","first":0,"last":0,"rest":"*"}`, "Mask(Keep{})"},

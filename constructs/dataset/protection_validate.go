@@ -3,6 +3,7 @@ package dataset
 import (
 	"fmt"
 	"math/big"
+	"regexp"
 	"unicode"
 
 	"github.com/strata-cdk/strata/constructs/internal/check"
@@ -12,14 +13,20 @@ const (
 	maxKept            = 255
 	maxBucketPrecision = 37
 	keptAllowed        = "a number of characters from 0 to 255"
-	protections        = "Hash, Drop, Null, Mask, Prefix, Bucket, ToDay, ToMonth, ToQuarter, ToYear"
+	protections        = "Hash, HashUnder, Drop, Null, Mask, Prefix, Bucket, ToDay, ToMonth, ToQuarter, ToYear"
 	distinctAllowed    = "a column with Protect: None or Hash"
 )
+
+var hashKeyPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_]{0,30}$`)
 
 // checkProtection judges the protection against the column's type, which is known to be one.
 func (c Column) checkProtection(l *check.List) {
 	p := c.Protect
 	switch p.kind {
+	case kindHash:
+		if p.named && !hashKeyPattern.MatchString(p.key) {
+			l.Add("Protect", "has no name for a key", p, "Hash, which is under the lake's own; or a name of 1 to 31 lower-case letters, digits and _ that does not start with _")
+		}
 	case kindMask:
 		c.checkText(l, "a mask replaces characters of text")
 		if p.first < 0 || p.first > maxKept {

@@ -94,11 +94,7 @@ func (l *Lake) newPipeline() {
 		Ledger: l.ledger, Alarms: l.alarms, Key: l.keys.Control(), LogRetention: l.props.LogRetention,
 		AllowDeletion: l.props.AllowDeletion, ConfigureJob: l.props.ConfigureJob,
 	}
-	if l.manifest.Hashes() {
-		props.HashSecret = security.NewHashSecret(l, "HashSecret", &security.HashSecretProps{
-			Key: l.keys.Control(), AllowDeletion: l.props.AllowDeletion,
-		})
-	}
+	props.HashSecrets = l.newHashSecrets()
 	l.pipeline = processing.NewPipeline(l, "Pipeline", props)
 	l.arrivals = ingestion.NewArrivals(l, "Arrivals", &ingestion.ArrivalsProps{
 		Manifest: l.manifest, Raw: l.raw, Ledger: l.ledger, Waker: l.pipeline, ReconcileEvery: l.props.ReconcileEvery, Alarms: l.alarms,
@@ -108,6 +104,25 @@ func (l *Lake) newPipeline() {
 	maps.Copy(queues, l.pipeline.DeadLetters())
 	maps.Copy(queues, l.arrivals.DeadLetters())
 	l.alarms.WatchDeadLetters(queues)
+}
+
+// newHashSecrets makes the secret of each key that a column is hashed under.
+func (l *Lake) newHashSecrets() map[string]*security.HashSecret {
+	made := map[string]*security.HashSecret{}
+	var named constructs.Construct
+	for _, name := range l.manifest.HashKeys() {
+		scope, id := constructs.Construct(l), "HashSecret"
+		if name != "" {
+			if named == nil {
+				named = constructs.NewConstruct(l, jsii.String("HashKeys"))
+			}
+			scope, id = named, name
+		}
+		made[name] = security.NewHashSecret(scope, id, &security.HashSecretProps{
+			Key: l.keys.Control(), AllowDeletion: l.props.AllowDeletion,
+		})
+	}
+	return made
 }
 
 func (l *Lake) alarmsProps() *operations.AlarmsProps {

@@ -3,6 +3,7 @@ package processing
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsglue"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3assets"
@@ -23,6 +24,7 @@ const (
 	argQuarantineBucket = "quarantine_bucket"
 	argCuratedBucket    = "curated_bucket"
 	argHashSecret       = "hash_secret"
+	argHashKeys         = "hash_keys"
 	argLeaseSeconds     = "lease_seconds"
 	argWakeQueueURL     = "wake_queue_url"
 	argWindowSeconds    = "window_seconds"
@@ -35,9 +37,18 @@ func (p *Pipeline) newJobs() {
 		argCleanedBucket:    c.Cleaned[0].Zone().BucketName(),
 		argQuarantineBucket: c.Quarantine[0].Zone().BucketName(),
 		argHashSecret:       "none",
+		argHashKeys:         "none",
 	}
-	if c.HashSecret != nil {
-		refine[argHashSecret] = c.HashSecret.Arn()
+	var named []string
+	for _, name := range slices.Sorted(maps.Keys(c.HashSecrets)) {
+		if name == "" {
+			refine[argHashSecret] = c.HashSecrets[name].Arn()
+		} else {
+			named = append(named, name+"="+c.HashSecrets[name].Arn())
+		}
+	}
+	if len(named) > 0 {
+		refine[argHashKeys] = strings.Join(named, ",")
 	}
 	p.refine = p.newJob("Refine", "refine", library, refine)
 	p.grantRun(p.refine)
@@ -48,8 +59,8 @@ func (p *Pipeline) newJobs() {
 	c.Ledger.Grant(p.refine.Role(), catalog.History)
 	catalog.GrantReadWrite(p.refine.Role(), slices.Concat(c.Cleaned, c.Quarantine)...)
 	p.grantFind(p.refine)
-	if c.HashSecret != nil {
-		c.HashSecret.GrantRead(p.refine.Role())
+	for _, name := range slices.Sorted(maps.Keys(c.HashSecrets)) {
+		c.HashSecrets[name].GrantRead(p.refine.Role())
 	}
 	p.newMaintain(library)
 	if !c.publishes() {

@@ -1,6 +1,7 @@
 package processing
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsglue"
@@ -42,9 +43,10 @@ type PipelineProps struct {
 	// Alarms is told of failed runs and batches, and has two alarms, on the failures of dispatch and of maintenance, 0.10
 	// USD a month each (list price). Required.
 	Alarms AlarmTopic
-	// HashSecret is the key of hashed columns. Required when the manifest hashes a column.
+	// HashSecrets are the keys of hashed columns by name; the lake's own has the empty one. Required is each under which the
+	// manifest hashes a column.
 	// Default: none.
-	HashSecret *security.HashSecret
+	HashSecrets map[string]*security.HashSecret
 	// Key encrypts queues and logs. A key that is brought must admit security.EventsToQueues and security.LogGroups.
 	// Default: a new key.
 	Key awskms.IKey
@@ -85,7 +87,9 @@ func (p *PipelineProps) Validate() error {
 	if p.Manifest != nil {
 		required("Curated", len(p.Curated) == 0 && p.publishes(), "the curated database of each domain with a model")
 		l.Under("", p.CheckAges(p.Manifest.Manifest().Datasets))
-		required("HashSecret", p.HashSecret == nil && p.Manifest.Hashes(), "security.NewHashSecret(…), because a column is hashed")
+		for _, name := range p.Manifest.HashKeys() {
+			required(fmt.Sprintf("HashSecrets[%q]", name), p.HashSecrets[name] == nil, "security.NewHashSecret(…), because a column is hashed under it")
+		}
 	}
 	security.CheckLogRetention(&l, "LogRetention", p.LogRetention)
 	return l.Err()

@@ -24,8 +24,8 @@ type HashSecretProps struct {
 }
 
 // HashSecret is the key of the HMAC with which protected columns are hashed: 64 random characters, known to nobody. It
-// is made only for lakes that hash a column, and it never rotates, since the same value must keep its hash for tables to
-// join. It costs 0.40 USD a month (list price).
+// is made only for keys that a column is hashed under, and it never rotates, since the same value must keep its hash for
+// tables to join: another key is another secret (dataset.HashUnder). It costs 0.40 USD a month (list price).
 type HashSecret struct {
 	constructs.Construct
 	secret awssecretsmanager.CfnSecret

@@ -23,7 +23,11 @@ class _Arguments:
 
 @dataclass(frozen=True)
 class RefineArguments(_Arguments):
-    """What refine is started with. `lease_seconds` is how long a lease lives without renewal, from 1."""
+    """What refine is started with. `lease_seconds` is how long a lease lives without renewal, from 1.
+
+    `hash_secret` is the ARN of the lake's own key, and `hash_keys` lists others as `<name>=<ARN>`, separated by commas;
+    `none` stands where there is none.
+    """
 
     lake: str
     run_uri: str
@@ -32,7 +36,14 @@ class RefineArguments(_Arguments):
     cleaned_bucket: str
     quarantine_bucket: str
     hash_secret: str
+    hash_keys: str
     lease_seconds: int
+
+    def secrets(self) -> dict[str, str]:
+        """The ARNs of the secrets by the names of their keys; the lake's own key has the empty one."""
+        own = {} if self.hash_secret == "none" else {"": self.hash_secret}
+        named = [] if self.hash_keys == "none" else [entry.partition("=") for entry in self.hash_keys.split(",")]
+        return own | {name: arn for name, _, arn in named}
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, fields
 from typing import Any
 
-from lakejobs.protections import DROP, HASH, Protection, protection
+from lakejobs.protections import DROP, Protection, hash_key, protection
 from lakejobs.rules import ColumnRule, DatasetRule, column_rule, dataset_rule
 from lakejobs.shapes import Fields, ShapeError
 
@@ -34,6 +34,11 @@ class Column:
     rules: tuple[ColumnRule, ...]
     evolved: bool = False
     """Whether no manifest declares it, and the table has gained it from its input."""
+
+    @property
+    def stored_type(self) -> str:
+        """The column's type in the cleaned table."""
+        return self.type if hash_key(self.protect) is None else "string"
 
 
 @dataclass(frozen=True)
@@ -154,8 +159,14 @@ class Dataset:
         return self.load == "cdc"
 
     @property
-    def hashed(self) -> tuple[str, ...]:
-        return tuple(c.name for c in self.columns if c.protect == HASH)
+    def hashed(self) -> dict[str, tuple[str, ...]]:
+        """The hashed columns by the name of their key; the lake's own has the empty one."""
+        found: dict[str, tuple[str, ...]] = {}
+        for column in self.columns:
+            key = hash_key(column.protect)
+            if key is not None:
+                found[key] = (*found.get(key, ()), column.name)
+        return dict(sorted(found.items()))
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,14 @@ _UNITS = ("day", "month", "quarter", "year")
 
 
 @dataclass(frozen=True)
+class NamedHash:
+    """Hashes under the key of this name; the lake's own is `HASH`."""
+
+    kind: ClassVar[str] = "hash"
+    key: str
+
+
+@dataclass(frozen=True)
 class Mask:
     """Replaces every character of a text by `rest` but the `first` and `last` ones."""
 
@@ -46,7 +54,7 @@ class Prefix:
     length: int
 
 
-Protection = str | Mask | Bucket | Truncate | Prefix
+Protection = str | NamedHash | Mask | Bucket | Truncate | Prefix
 """One of `PLAIN`, or one with parameters."""
 
 
@@ -57,9 +65,11 @@ def protection(value: Any, path: str) -> Protection:
             raise ShapeError(f"{path}: is {value!r}; allowed: {', '.join(PLAIN)}, or an object")
         return value
     f = Fields(value, path)
-    kind = f.choice("kind", (Mask.kind, Bucket.kind, Truncate.kind, Prefix.kind))
+    kind = f.choice("kind", (NamedHash.kind, Mask.kind, Bucket.kind, Truncate.kind, Prefix.kind))
     found: Protection
-    if kind == Mask.kind:
+    if kind == NamedHash.kind:
+        found = NamedHash(f.take("key", str))
+    elif kind == Mask.kind:
         found = Mask(f.take("first", int), f.take("last", int), f.take("rest", str))
     elif kind == Bucket.kind:
         found = Bucket(f.take("width", str))
@@ -69,6 +79,13 @@ def protection(value: Any, path: str) -> Protection:
         found = Prefix(f.take("length", int))
     f.done()
     return found
+
+
+def hash_key(value: Protection) -> str | None:
+    """The name of the key that a column is hashed under, empty for the lake's own; None if it is not hashed."""
+    if isinstance(value, NamedHash):
+        return value.key
+    return "" if value == HASH else None
 
 
 def text_of(value: Protection) -> str:

@@ -107,7 +107,7 @@ class Lake:
             ],
             BillingMode="PAY_PER_REQUEST",
         )
-        self.secret = "none"
+        self.secret, self.hash_keys = "none", "none"
         self.datasets: dict[str, dict] = {}
         self.models: list[dict] = []
         self.runs = itertools.count(1)
@@ -219,7 +219,7 @@ class Lake:
         self.s3.put_object(Bucket=self.buckets["artifacts"], Key=key, Body=json.dumps(content))
         artifacts = self.buckets["artifacts"]
         return RefineArguments("test", f"s3://{artifacts}/{key}", self.ledger_table, artifacts, self.buckets["cleaned"],
-                               self.buckets["quarantine"], self.secret, 60)  # fmt: skip
+                               self.buckets["quarantine"], self.secret, self.hash_keys, 60)  # fmt: skip
 
     def refine(self, batches: list[dict]) -> None:
         refine(self.spark, self.start(batches), self.clients)

@@ -63,7 +63,7 @@ def test_values(lake: Lake) -> None:
     source = survey_source(lake.spark, declared, FrozenList("b", "test", declared.id, (landed,)), lambda _: landing)
     source = settle(lake.clients.s3, source, lake.buckets["artifacts"], "b")
     assert source.unreadable == ()
-    (row,) = conform_changes(read_rows(lake.spark, declared, source.readable), declared, None).collect()
+    (row,) = conform_changes(read_rows(lake.spark, declared, source.readable), declared, {}).collect()
     refused = sorted(f"type:{name}" for name, (_, _, want) in CASES.items() if want is ...)
     assert row["_reasons"] == refused
     for name, (_, _, want) in CASES.items():

@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 from conftest import ROOT
 from lakejobs.manifest import DMS_KINDS, Manifest
-from lakejobs.protections import PLAIN, Bucket, Mask, Prefix, Protection, Truncate, stated
+from lakejobs.protections import PLAIN, Bucket, Mask, NamedHash, Prefix, Protection, Truncate, stated
 from lakejobs.rules import (
     Completeness,
     Freshness,
@@ -92,7 +92,7 @@ def test_golden_manifest_shows_every_kind() -> None:
     assert {p for p in protections if isinstance(p, str)} == set(PLAIN)
     others = [p for p in protections if not isinstance(p, str)]
     assert others == [
-        Mask(2, 4, "•"), Mask(0, 0, "*"), Prefix(3), Bucket("0.5"), Bucket("10"),
+        NamedHash("2027"), Mask(2, 4, "•"), Mask(0, 0, "*"), Prefix(3), Bucket("0.5"), Bucket("10"),
         Truncate("year"), Truncate("quarter"), Truncate("month"), Truncate("day"),
     ]  # fmt: skip
     assert {type(p) for p in others} == {p for p in get_args(Protection) if p is not str}
@@ -110,7 +110,8 @@ def test_golden_manifest_shows_every_kind() -> None:
     [
         ("tokenise", r"columns\[0\].protect: is 'tokenise'; allowed: none, hash, drop, null, or an object"),
         (None, r"columns\[0\].protect: is NoneType; an object is needed"),
-        ({"kind": "hash"}, r"protect.kind: is 'hash'; allowed: mask, bucket, truncate, prefix"),
+        ({"kind": "hash"}, r"protect.key: is missing"),
+        ({"kind": "drop"}, r"protect.kind: is 'drop'; allowed: hash, mask, bucket, truncate, prefix"),
         ({"kind": "mask", "first": 1, "last": 1}, r"protect.rest: is missing"),
         ({"kind": "bucket", "width": 10}, r"protect.width: is 10; str is needed"),
         ({"kind": "truncate", "unit": "week"}, r"protect.unit: is 'week'; allowed: day, month, quarter, year"),

@@ -15,11 +15,12 @@ from typing import Any
 
 import pytest
 from lakejobs.manifest import Column
-from lakejobs.protections import HASH, NULL, Bucket, Mask, Prefix, Protection, Truncate
+from lakejobs.protections import HASH, NULL, Bucket, Mask, NamedHash, Prefix, Protection, Truncate
 from lakejobs.refine.protect import HashKey, protected, with_pads
 from pyspark.sql import SparkSession
 
-KEY = HashKey(b"a secret", "1")
+KEY, OTHER = HashKey(b"a secret", "1"), HashKey(b"x" * 64, "2")
+KEYS = {"": KEY, "2027": OTHER}
 EXACT = Context(prec=100)
 
 # What trips code that counts bytes, UTF-16 units or what a reader takes for one character.
@@ -27,6 +28,10 @@ PIECES = [
     *"aZ0 *#-\t\"'\\", "ä", "ß", "é", "e\u0301", "שָׁ", "漢", "\u200d", "\ufeff", "\u0000", "😀",
     "👩\u200d👩\u200d👧", "𝐀", "\U0010ffff",
 ]  # fmt: skip
+
+
+def hashed(text: str, key: HashKey) -> str:
+    return hmac.new(key.secret, text.encode(), hashlib.sha256).hexdigest()
 
 
 def masked(value: str, by: Mask) -> str:
@@ -103,7 +108,9 @@ def moments(r: random.Random) -> datetime:
 CASES: list[tuple[str, Protection, Callable[[random.Random], Any], Callable[[Any, Any], Any]]] = [
     *[("string", Mask(f, n, c), texts, masked) for f, n, c in ((0, 0, "*"), (2, 0, "#"), (0, 3, "•"), (1, 2, "😀"))],
     *[("string", Prefix(n), texts, lambda v, by: v[: by.length]) for n in (1, 3)],
-    ("string", HASH, texts, lambda v, by: hmac.new(KEY.secret, v.encode(), hashlib.sha256).hexdigest()),
+    ("string", HASH, texts, lambda v, by: hashed(v, KEY)),
+    ("string", NamedHash("2027"), texts, lambda v, by: hashed(v, OTHER)),
+    ("int", NamedHash("2027"), whole(32), lambda v, by: hashed(str(v), OTHER)),
     ("timestamp", NULL, moments, lambda v, by: None),
     ("decimal(9,2)", NULL, decimals(9, 2), lambda v, by: None),
     *[("int", Bucket(w), whole(32), whole_bucket(32)) for w in ("10", "7", "2147483647")],
@@ -124,14 +131,14 @@ def test_protections_agree_with_plain_python(spark: SparkSession, seed: int) -> 
     r = random.Random(seed)
     drawn = [[None, *(draw(r) for _ in range(300))] for _, _, draw, _ in CASES]
     schema = ", ".join(f"c{i} {kind}" for i, (kind, *_) in enumerate(CASES))
-    rows = with_pads(spark.createDataFrame(list(zip(*drawn, strict=True)), schema), KEY)
+    rows = with_pads(spark.createDataFrame(list(zip(*drawn, strict=True)), schema), KEYS)
     stored = [
         protected(rows[f"c{i}"], Column(f"c{i}", kind, "", False, "personal", by, ())).alias(f"c{i}")
         for i, (kind, by, *_) in enumerate(CASES)
     ]
     frame = rows.select(*stored)
-    kinds = ["string" if by == HASH else kind for kind, by, *_ in CASES]
-    assert [kind for _, kind in frame.dtypes] == kinds
+    hashes = (HASH, NamedHash("2027"))
+    assert [kind for _, kind in frame.dtypes] == ["string" if by in hashes else kind for kind, by, *_ in CASES]
     found = list(zip(*frame.collect(), strict=True))
     for (kind, by, _, model), values, got in zip(CASES, drawn, found, strict=True):
         want = [None if v is None else model(v, by) for v in values]

@@ -115,7 +115,7 @@ def judged(lake: Lake, spec: dict, *lines: str) -> Result:
         kinds = "_object int, _line binary, _malformed boolean, " + ", ".join(f"_text_{n} string" for n in NAMES)
         rows = lake.spark.createDataFrame([(0, b"", False, *fields) for fields in texts], kinds)
         figures = measure.figures(quality.checks, F.size(REASONS) == 0)
-        measures = measure.measured(quality.checks, conform(rows, declared, None).agg(*figures).first())
+        measures = measure.measured(quality.checks, conform(rows, declared, {}).agg(*figures).first())
     (result,) = quality.judge(measures, Tally({"read": len(lines)}, {}))
     return result
 

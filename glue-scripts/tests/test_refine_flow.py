@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import hmac
 import itertools
 from typing import Any
 
@@ -216,7 +217,41 @@ def test_hashed_keys_and_a_rotated_secret(lake: Lake) -> None:
     assert "hashed with key version" in rotated["reason"]
     lake.secret = "none"
     missing = lake.apply("sales.people", "mail,n\nc@x,1\n")
-    assert "without hash_secret" in missing["reason"]
+    assert "hashes mail under the own key of the lake, but the job was started without" in missing["reason"]
+
+
+def test_columns_are_hashed_under_several_keys(lake: Lake) -> None:
+    """A column has the key that its declaration names, for good, and each key the version that its table began with."""
+    secrets = lake.clients.secrets
+    old, new = (secrets.create_secret(Name=f"hash{next(_ids)}", SecretString=s)["ARN"] for s in ("old", "new"))
+    lake.secret, lake.hash_keys = old, f"2027={new},unused=arn:aws:secretsmanager:none"
+    named = {"kind": "hash", "key": "2027"}
+    columns = [column("mail", required=True, protect=named), column("id", "int", protect="hash")]
+    spec = dataset("people", columns, ["mail"])
+    lake.declare(spec)
+    lake.apply("sales.people", "mail,id\na@x,1\n")
+    record = lake.apply("sales.people", "mail,id\na@x,1\nb@x,1\n")
+    assert lake.counts(record) == {"read": 2, "duplicate": 1, "inserted": 1}
+
+    def mac(key: bytes, text: str) -> str:
+        return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+
+    table = lake.cleaned("sales.people")
+    assert set(lake.rows(table, "mail", "id")) == {(mac(b"new", m), mac(b"old", "1")) for m in ("a@x", "b@x")}
+    before = lake.snapshots(table)
+    lake.declare(spec | {"columns": [columns[0], column("id", "int", protect=named)]})
+    other = lake.apply("sales.people", "mail,id\nc@x,1\n")
+    assert other["code"] == "schema"
+    assert 'the protection of id has changed from hash to {"kind": "hash", "key": "2027"}' in other["reason"]
+    lake.declare(spec)
+    secrets.put_secret_value(SecretId=new, SecretString="newer")
+    rotated = lake.apply("sales.people", "mail,id\nc@x,1\n")
+    assert rotated["code"] == "schema"
+    assert "mail is hashed with key version" in rotated["reason"] and "the secret of key '2027'" in rotated["reason"]
+    lake.hash_keys = "none"
+    missing = lake.apply("sales.people", "mail,id\nc@x,1\n")
+    assert "hashes mail under the key '2027', but the job was started without its secret" in missing["reason"]
+    assert lake.snapshots(table) == before
 
 
 @soak_format

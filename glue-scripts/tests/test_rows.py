@@ -9,6 +9,7 @@ import hmac
 import io
 import json
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -18,14 +19,15 @@ from lake import Lake, column, dataset, parquet
 from lakejobs.lists import FrozenList, Object
 from lakejobs.manifest import Dataset, _dataset
 from lakejobs.refine.conform import conform
-from lakejobs.refine.protect import HashKey
+from lakejobs.refine.protect import HashKey, HashKeys
 from lakejobs.refine.rows import read_rows
 from lakejobs.refine.source import settle, survey_source
 
 KEY = HashKey(b"a secret", "1")
+KEYS = {"": KEY}
 
 
-def judged(lake: Lake, spec: dict, *objects: Object, key: HashKey | None = None) -> tuple[Any, list]:
+def judged(lake: Lake, spec: dict, *objects: Object, keys: HashKeys = MappingProxyType({})) -> tuple[Any, list]:
     """The survey and the rows of one batch, in the order of object and line."""
     declared: Dataset = _dataset(spec, "test")
     source = survey_source(lake.spark, declared, FrozenList("batch", "test", declared.id, objects))
@@ -33,7 +35,7 @@ def judged(lake: Lake, spec: dict, *objects: Object, key: HashKey | None = None)
     rows = read_rows(lake.spark, declared, source.readable)
     if rows is None:
         return source, []
-    frame = conform(rows, declared, key)
+    frame = conform(rows, declared, keys)
     return source, sorted(frame.collect(), key=lambda r: (r["_object"], bytes(r["_line"])))
 
 
@@ -212,7 +214,7 @@ def test_protection(lake: Lake) -> None:
     )
     body = "id,name,born,paid,seen,pin\n+07,ä😀,2024-01-02,-.5,2024-01-02T03:04:05.100Z,1\n8,,,0,,1\n9,x,,,,-1\n"
     for secret in (b"short", b"x" * 64, b"y" * 200):
-        _, rows = judged(lake, spec, lake.land("in/p.csv", body), key=HashKey(secret, "1"))
+        _, rows = judged(lake, spec, lake.land("in/p.csv", body), keys={"": HashKey(secret, "1")})
 
         def mac(text: str, secret: bytes = secret) -> str:
             return hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()
@@ -230,7 +232,7 @@ def test_hash_key_stays_out_of_plans(lake: Lake) -> None:
     spec = _dataset(dataset("p", [column("id", protect="hash")], ["id"]), "test")
     landed = lake.land("in/p.csv", "id\n1\n")
     source = survey_source(lake.spark, spec, FrozenList("b", "test", spec.id, (landed,)))
-    frame = conform(read_rows(lake.spark, spec, source.readable), spec, KEY)
+    frame = conform(read_rows(lake.spark, spec, source.readable), spec, KEYS)
     plan = frame._jdf.queryExecution().toString()
     assert frame.count() == 1
     for pad in KEY.pads:

@@ -138,7 +138,7 @@ def test_values(lake: Lake) -> None:
     line = f"I,typed,public,1,{','.join(text for text, _, _ in CASES.values())},{NULL},{seq(1)}"
     source = surveyed(lake, spec, "CDC_TXN-1.csv", line.encode() + b"\n")
     (found,) = conform_changes(
-        read_rows(lake.spark, _dataset(spec, "test"), source.readable), _dataset(spec, "test"), None
+        read_rows(lake.spark, _dataset(spec, "test"), source.readable), _dataset(spec, "test"), {}
     ).collect()
     assert found["_reasons"] == sorted(f"type:{name}" for name, (_, _, want) in CASES.items() if want is ...)
     assert {n: found[n] for n in CASES} == {n: None if want is ... else want for n, (_, _, want) in CASES.items()}

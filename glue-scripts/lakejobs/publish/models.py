@@ -19,14 +19,15 @@ _REFERENCE = re.compile(r"""\{\{\s*ref\(\s*(?:"([^"]*)"|'([^']*)')\s*\)\s*\}\}""
 
 @dataclass(frozen=True)
 class Input:
-    """What a reference names: its table, and for a dataset the columns a model may see (name, type, protection).
+    """What a reference names: its table, and for a dataset the columns a model may see (name, type, protection,
+    type in the table).
 
     `tombstones` says that the table keeps deleted rows, which no model sees.
     """
 
     id: str
     table: str
-    columns: tuple[tuple[str, str, str], ...]
+    columns: tuple[tuple[str, str, str, str], ...]
     tombstones: bool = False
     table_format: str = ICEBERG
 
@@ -37,7 +38,7 @@ def find_input(manifest: Manifest, name: str) -> Input:
         if model.id == name:
             return Input(name, model_table(model), ())
     dataset = manifest.dataset(name)
-    columns = tuple((c.name, c.type, protections.text_of(c.protect)) for c in dataset.stored)
+    columns = tuple((c.name, c.type, protections.text_of(c.protect), c.stored_type) for c in dataset.stored)
     table = f"{CATALOG}.{dataset.cleaned_database}.{dataset.name}"
     return Input(name, table, columns, dataset.is_cdc, dataset.table_format)
 
@@ -69,14 +70,14 @@ def pinned(item: Input, snapshot: str, stored: Collection[str]) -> str:
     table = f"{item.table} VERSION AS OF {snapshot}"
     if not item.tombstones:
         return table
-    columns = [_column(name, kind, protect, stored) for name, kind, protect in item.columns]
+    columns = [_column(name, kind, stored) for name, _, _, kind in item.columns]
     return f"(SELECT {', '.join(columns)} FROM {table} WHERE NOT `{DELETED}`)"
 
 
-def _column(name: str, kind: str, protect: str, stored: Collection[str]) -> str:
+def _column(name: str, kind: str, stored: Collection[str]) -> str:
     if name in stored:
         return f"`{name}`"
-    return f"CAST(NULL AS {'string' if protect == protections.HASH else kind}) AS `{name}`"
+    return f"CAST(NULL AS {kind}) AS `{name}`"
 
 
 def output_id(model: Model, inputs: dict[str, Input], snapshots: dict[str, str]) -> str:
@@ -84,7 +85,7 @@ def output_id(model: Model, inputs: dict[str, Input], snapshots: dict[str, str])
     content = {
         "model": asdict(model),
         "inputs": {name: snapshots[name] for name in sorted(snapshots)},
-        "columns": {name: inputs[name].columns for name in sorted(inputs)},
+        "columns": {name: [column[:3] for column in inputs[name].columns] for name in sorted(inputs)},
     }
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -26,7 +26,7 @@ from lakejobs.refine.corrections import CORRECTIONS_PROPERTY, Corrections, Verdi
 from lakejobs.refine.current_view import keep_current_view
 from lakejobs.refine.delivery import SNAPSHOT_PROPERTY
 from lakejobs.refine.outcome import Tally, blocked, gate_reason, tally
-from lakejobs.refine.protect import HashKey
+from lakejobs.refine.protect import HashKeys, versions
 from lakejobs.refine.quality import measure
 from lakejobs.refine.quality.conditions import check_conditions
 from lakejobs.refine.quality.judge import WARNED_PROPERTY, Quality, failing, verdict
@@ -94,7 +94,7 @@ class Application:
     load: int | None
     delivery: str | None
     source: Source
-    key: HashKey | None
+    keys: HashKeys
     store: Store
     quarantine_location: str
     fence: Fence
@@ -170,7 +170,7 @@ class Application:
     def _judged(self, rows: DataFrame) -> DataFrame:
         """The records by their values, with the reasons to refuse them."""
         judge = conform_changes if self.dataset.is_cdc else conform
-        frame = judge(rows, self.dataset, self.key)
+        frame = judge(rows, self.dataset, self.keys)
         return judge_references(frame, self.quality.checks, self.quality.values, self._stays, REASONS)
 
     def _verify(self) -> None:
@@ -281,7 +281,7 @@ class Application:
         if not found.effective and not marks:
             return self.source.outcome("empty", found, **rules)
         guard = self._guard(table)
-        change = target.plan_schema(table, self.dataset, self.key.version if self.key else None)
+        change = target.plan_schema(table, self.dataset, versions(self.keys))
         before, table = table, self.store.bring_up_to_date(table, change, self.fence)
         main = table.main
         if before is not None and main != before.main:

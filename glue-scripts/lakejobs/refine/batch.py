@@ -29,7 +29,7 @@ from lakejobs.refine.corrections import (
 )
 from lakejobs.refine.delivery import order_of
 from lakejobs.refine.outcome import Tally
-from lakejobs.refine.protect import HashKey, read_hash_key
+from lakejobs.refine.protect import HashKeys, read_hash_key, versions
 from lakejobs.refine.quality.judge import WARNED_PROPERTY, Quality
 from lakejobs.refine.reading import Damaged, Overwritten, reading
 from lakejobs.refine.rows import read_rows
@@ -107,11 +107,11 @@ class BatchWork:
 
     def _apply(self, source: Source) -> Outcome:
         spark, dataset = self.shop.spark, self.dataset
-        key = self._hash_key()
+        keys = self._hash_keys()
         self._check_readable(source)
         self._check_load(source)
         table = self.shop.store(dataset).load()
-        target.plan_schema(table, dataset, key.version if key else None)
+        target.plan_schema(table, dataset, versions(keys))
         size_shuffles(spark, source.volume + (table.size if table else 0))
         done = self._recovered(table)
         if done is not None:
@@ -122,7 +122,7 @@ class BatchWork:
             self._check_readable(source)
             try:
                 work = self._as_wide_as(source)
-                return work.application(self.shop.store(work.dataset), source, key, corrections).run()
+                return work.application(self.shop.store(work.dataset), source, keys, corrections).run()
             except Overwritten as moved:
                 source = not_in_place(source, moved.positions)
             except Damaged as found:
@@ -176,7 +176,7 @@ class BatchWork:
         return read_corrections(self.shop.clients, artifacts, self.frozen.batch, self.record.corrections)
 
     def application(
-        self, store: Store, source: Source, key: HashKey | None, corrections: Corrections | None = None
+        self, store: Store, source: Source, keys: HashKeys, corrections: Corrections | None = None
     ) -> Application:
         """The batch, read from there, on its way into that table."""
         return Application(
@@ -188,7 +188,7 @@ class BatchWork:
             load=self.frozen.load,
             delivery=self._delivery(source),
             source=source,
-            key=key,
+            keys=keys,
             store=store,
             quarantine_location=target.table_location(self.shop.arguments.quarantine_bucket, self.dataset),
             fence=lambda: self.shop.fence(self.lease),
@@ -234,16 +234,20 @@ class BatchWork:
             lines = [json.dumps(row, separators=(",", ":"), ensure_ascii=False) for row in rows]
             self._keep(corrections_key(self.frozen.batch), ("\n".join(lines) + "\n").encode())
 
-    def _hash_key(self) -> HashKey | None:
-        if not self.dataset.hashed:
-            return None
-        secret = self.shop.arguments.hash_secret
-        if secret == "none":
-            columns = ", ".join(self.dataset.hashed)
+    def _hash_keys(self) -> HashKeys:
+        secrets = self.shop.arguments.secrets()
+        lacking = [
+            f"{', '.join(columns)} under {f'the key {name!r}' if name else 'the own key of the lake'}"
+            for name, columns in self.dataset.hashed.items()
+            if name not in secrets
+        ]
+        if lacking:
             raise BatchFailed(
-                "error", f"{self.dataset.id} hashes {columns}, but the job was started without hash_secret"
+                "error",
+                f"{self.dataset.id} hashes {' and '.join(lacking)}, but the job was started without its secret"
+                " (hash_secret, hash_keys)",
             )
-        return read_hash_key(self.shop.clients.secrets, secret)
+        return {name: read_hash_key(self.shop.clients.secrets, secrets[name]) for name in self.dataset.hashed}
 
     def _recovered(self, table: StoredTable | None) -> Commit | None:
         """This batch's own commit, left by a run that died before it could tell the ledger."""

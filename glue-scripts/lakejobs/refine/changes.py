@@ -24,7 +24,7 @@ from lakejobs.refine.conform import (
     whole_faults,
 )
 from lakejobs.refine.grammar import parse
-from lakejobs.refine.protect import HashKey, protected, with_pads
+from lakejobs.refine.protect import HashKeys, protected, with_pads
 from lakejobs.refine.quality.checks import marks
 from lakejobs.refine.record import (
     CHANGE_SEQUENCE,
@@ -52,8 +52,8 @@ STORED_CHANGE = {GENERATION: "int", SEQUENCE: "string", DELETED: "boolean"}
 _SEQUENCE_FORM = r"\A[0-9]{35}\z"
 
 
-def conform_changes(rows: DataFrame, dataset: Dataset, key: HashKey | None) -> DataFrame:
-    """One row per effect. `key` is needed if the dataset hashes a column."""
+def conform_changes(rows: DataFrame, dataset: Dataset, keys: HashKeys) -> DataFrame:
+    """One row per effect. `keys` are those under which the dataset hashes columns."""
     texts = [F.col(text_column(name)) for name, _ in change_columns(dataset)]
     texts += [F.col(text_column(c.name)) for c in dataset.columns]
     values = [parse(text_column(c.name), c.type).alias(c.name) for c in dataset.columns]
@@ -67,8 +67,7 @@ def conform_changes(rows: DataFrame, dataset: Dataset, key: HashKey | None) -> D
     halves = F.when(~refused & _moves(dataset), F.array(F.lit(OLD), F.lit(NEW)))
     typed = typed.withColumn(HALF, F.explode(halves.otherwise(F.array(F.lit(ROW)))))
     typed = typed.withColumn(DELETED, _deletes() | (F.col(HALF) == OLD))
-    if key is not None and dataset.hashed:
-        typed = with_pads(typed, key)
+    typed = with_pads(typed, keys)
     record_key = F.struct(*[F.col(text_column(k)).alias(k) for k in dataset.keys])
     return typed.select(
         OBJECT,

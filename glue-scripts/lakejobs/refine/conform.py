@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from lakejobs.manifest import Column as Declared
 from lakejobs.manifest import Dataset
 from lakejobs.refine.grammar import parse
-from lakejobs.refine.protect import HashKey, protected, with_pads
+from lakejobs.refine.protect import HashKeys, protected, with_pads
 from lakejobs.refine.quality.checks import marks
 from lakejobs.refine.quality.conditions import broken, violated
 from lakejobs.refine.record import (
@@ -33,8 +33,8 @@ from lakejobs.rules import QUARANTINE, Reference, Sql
 REASONS, KEY = "_reasons", "_key"
 
 
-def conform(rows: DataFrame, dataset: Dataset, key: HashKey | None) -> DataFrame:
-    """One row per record. `key` is needed if the dataset hashes a column."""
+def conform(rows: DataFrame, dataset: Dataset, keys: HashKeys) -> DataFrame:
+    """One row per record. `keys` are those under which the dataset hashes columns."""
     values = [parse(text_column(c.name), c.type).alias(c.name) for c in dataset.columns]
     texts = [F.col(text_column(c.name)) for c in dataset.columns]
     flags = {"malformed": MALFORMED}
@@ -49,8 +49,7 @@ def conform(rows: DataFrame, dataset: Dataset, key: HashKey | None) -> DataFrame
     reasons = whole_faults(flags, sorted_reasons(found))
     texts = [F.col(text_column(k)).alias(k) for k in dataset.keys]
     record_key = F.struct(*texts) if texts else F.lit(None).cast("struct<none:string>")
-    if key is not None and dataset.hashed:
-        typed = with_pads(typed, key)
+    typed = with_pads(typed, keys)
     stored = [protected(F.col(column.name), column).alias(column.name) for column in dataset.stored]
     judged = typed.select(OBJECT, LINE, *own, reasons.alias(REASONS), record_key.alias(KEY), *stored, *marks(dataset))
     return judged.withColumns(with_span(dataset))

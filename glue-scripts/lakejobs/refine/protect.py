@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +11,12 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lakejobs.manifest import Column as Declared
-from lakejobs.protections import HASH, NONE, NULL
+from lakejobs.protections import NONE, NULL, NamedHash, hash_key
 from lakejobs.refine.blur import blurred
 from lakejobs.refine.grammar import text_of
 
 _BLOCK = 64
-_INNER, _OUTER = "_hash_inner", "_hash_outer"
+_INNER, _OUTER = "_hash_inner_", "_hash_outer_"
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,22 @@ def read_hash_key(secrets: Any, secret_id: str) -> HashKey:
     return HashKey(secret, answer["VersionId"])
 
 
-def with_pads(rows: DataFrame, key: HashKey) -> DataFrame:
-    """Adds the pads as columns from a one-row table: as literals they would show in plans and event logs."""
-    inner, outer = key.pads
-    pads = rows.sparkSession.createDataFrame(
-        [(bytearray(inner), bytearray(outer))], f"{_INNER} binary, {_OUTER} binary"
-    )
-    return rows.crossJoin(F.broadcast(pads))
+HashKeys = Mapping[str, HashKey]
+"""Keys by name; the lake's own has the empty one."""
+
+
+def versions(keys: HashKeys) -> dict[str, str]:
+    """The version of each key."""
+    return {name: key.version for name, key in keys.items()}
+
+
+def with_pads(rows: DataFrame, keys: HashKeys) -> DataFrame:
+    """Adds the keys' pads as columns from a one-row table: as literals they would show in plans and event logs."""
+    if not keys:
+        return rows
+    columns = [f"{pad}{name} binary" for name in keys for pad in (_INNER, _OUTER)]
+    pads = tuple(bytearray(pad) for key in keys.values() for pad in key.pads)
+    return rows.crossJoin(F.broadcast(rows.sparkSession.createDataFrame([pads], ", ".join(columns))))
 
 
 def protected(value: Column, column: Declared) -> Column:
@@ -57,16 +67,18 @@ def protected(value: Column, column: Declared) -> Column:
     by = column.protect
     if by == NONE:
         return value
-    if by == HASH:
-        return keyed_hash(text_of(value, column.type))
+    key = hash_key(by)
+    if key is not None:
+        return keyed_hash(text_of(value, column.type), key)
     if by == NULL:
         return F.lit(None).cast(column.type)
-    if isinstance(by, str):
+    if isinstance(by, str | NamedHash):
         raise ValueError(f"column {column.name} is protected by {by}, so that nothing of it is stored")
     return blurred(value, column.type, by)
 
 
-def keyed_hash(text: Column) -> Column:
-    """64 lower-case hex digits over the text's UTF-8 bytes, NULL for NULL. The rows come from `with_pads`."""
-    inner = F.unhex(F.sha2(F.concat(F.col(_INNER), text.cast("binary")), 256))
-    return F.sha2(F.concat(F.col(_OUTER), inner), 256)
+def keyed_hash(text: Column, key: str) -> Column:
+    """64 lower-case hex digits over the text's UTF-8 bytes, NULL for NULL, under the key of this name. The rows come
+    from `with_pads`."""
+    inner = F.unhex(F.sha2(F.concat(F.col(_INNER + key), text.cast("binary")), 256))
+    return F.sha2(F.concat(F.col(_OUTER + key), inner), 256)

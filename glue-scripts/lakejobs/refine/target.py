@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from lakejobs.errors import BatchFailed
@@ -15,7 +16,8 @@ from lakejobs.tables.interface import Change, ColumnSpec, Layout, StoredTable
 
 BATCH_COLUMN = "_batch_id"
 DECLARATION_PROPERTY = "strata.declaration"
-KEY_VERSION_PROPERTY = "strata.hash-key-version"
+# The version of the lake's own key that columns are hashed with, and those of named ones (name to version, as JSON).
+KEY_VERSION_PROPERTY, KEY_VERSIONS_PROPERTY = "strata.hash-key-version", "strata.hash-key-versions"
 # The highest generation whose whole load the table holds.
 LOADED_PROPERTY = "strata.loaded-generation"
 # The columns that no declaration has and the table gained from its input, as a JSON list.
@@ -42,8 +44,7 @@ def loaded_generation(table: StoredTable | None) -> int:
 
 
 def stored_type(dataset: Dataset, name: str) -> str:
-    column = next(c for c in dataset.stored if c.name == name)
-    return "string" if column.protect == HASH else column.type
+    return next(c for c in dataset.stored if c.name == name).stored_type
 
 
 def layout(dataset: Dataset, bucket: str) -> Layout:
@@ -57,15 +58,15 @@ def layout(dataset: Dataset, bucket: str) -> Layout:
     )
 
 
-def plan_schema(table: StoredTable | None, dataset: Dataset, key_version: str | None) -> Change:
+def plan_schema(table: StoredTable | None, dataset: Dataset, versions: Mapping[str, str]) -> Change:
     """What brings the table to its declaration; the table itself is not touched.
 
     Columns are added, int widens to bigint and decimals gain digits before the point. Raises BatchFailed (schema) with
-    everything else that differs.
+    everything else that differs. `versions` are those of the keys under which the dataset hashes columns, by name.
     """
     if table is None:
-        return Change(properties=_properties(dataset, key_version))
-    problems = _fixed_problems(table, dataset, key_version)
+        return Change(properties=_properties(dataset, versions))
+    problems = _fixed_problems(table, dataset, versions)
     added, widened = [], []
     found = table.columns()
     previous = None
@@ -97,12 +98,13 @@ def plan_schema(table: StoredTable | None, dataset: Dataset, key_version: str | 
             " become bigint and decimals can gain digits before the point; anything else needs a new dataset",
         )
     held = table.properties
-    differ = {k: v for k, v in _properties(dataset, key_version).items() if held.get(k) != v}
+    differ = {k: v for k, v in _properties(dataset, versions).items() if held.get(k) != v}
     return Change(tuple(added), tuple(widened), differ)
 
 
 def _declaration(dataset: Dataset) -> str:
-    fixed = {"load": dataset.load, "keys": dataset.keys, "sequence": dataset.sequence, "hashed": sorted(dataset.hashed)}
+    hashed = sorted(dataset.hashed.get("", ()))
+    fixed = {"load": dataset.load, "keys": dataset.keys, "sequence": dataset.sequence, "hashed": hashed}
     blurred = {c.name: stated(c.protect) for c in dataset.stored if c.protect not in (NONE, HASH)}
     if blurred:
         fixed["protected"] = dict(sorted(blurred.items()))
@@ -113,13 +115,16 @@ def _declaration(dataset: Dataset) -> str:
     return json.dumps(fixed, separators=(",", ":"))
 
 
-def _properties(dataset: Dataset, key_version: str | None) -> dict[str, str]:
-    pinned = {KEY_VERSION_PROPERTY: key_version} if dataset.hashed and key_version else {}
+def _properties(dataset: Dataset, versions: Mapping[str, str]) -> dict[str, str]:
+    pinned = {KEY_VERSION_PROPERTY: versions[""]} if "" in versions else {}
+    named = {name: version for name, version in sorted(versions.items()) if name}
+    if named:
+        pinned[KEY_VERSIONS_PROPERTY] = json.dumps(named, separators=(",", ":"))
     evolved = {EVOLVED_PROPERTY: json.dumps([c.name for c in dataset.columns if c.evolved])} if dataset.evolves else {}
     return {DECLARATION_PROPERTY: _declaration(dataset), **pinned, **evolved}
 
 
-def _fixed_problems(table: StoredTable, dataset: Dataset, key_version: str | None) -> list[str]:
+def _fixed_problems(table: StoredTable, dataset: Dataset, versions: Mapping[str, str]) -> list[str]:
     properties = table.properties
     before = json.loads(properties.get(DECLARATION_PROPERTY, _declaration(dataset)))
     now = json.loads(_declaration(dataset))
@@ -140,9 +145,15 @@ def _fixed_problems(table: StoredTable, dataset: Dataset, key_version: str | Non
         for name in sorted({*was, *now_is})
         if name in found and was.get(name) != now_is.get(name)
     ]
-    pinned = properties.get(KEY_VERSION_PROPERTY)
-    if dataset.hashed and pinned and pinned != key_version:
-        problems.append(f"its columns are hashed with key version {pinned} and the secret now has {key_version}")
+    pinned: dict[str, str] = json.loads(properties.get(KEY_VERSIONS_PROPERTY, "{}"))
+    if KEY_VERSION_PROPERTY in properties:
+        pinned[""] = properties[KEY_VERSION_PROPERTY]
+    problems += [
+        f"{', '.join(dataset.hashed[name])} is hashed with key version {pinned[name]} and the secret"
+        f"{f' of key {name!r}' if name else ''} now has {version}: make {pinned[name]} its current version again"
+        for name, version in versions.items()
+        if pinned.get(name, version) != version
+    ]
     return problems
 
 

@@ -100,7 +100,8 @@ class Pipeline:
         self.lake.s3.put_object(Bucket=artifacts, Key=f"runs/{run}.json", Body=json.dumps(content))
         cleaned, quarantine = self.lake.buckets["cleaned"], self.lake.buckets["quarantine"]
         uri = f"s3://{artifacts}/runs/{run}.json"
-        arguments = RefineArguments("test", uri, self.lake.ledger_table, artifacts, cleaned, quarantine, "none", 60)
+        ledger = self.lake.ledger_table
+        arguments = RefineArguments("test", uri, ledger, artifacts, cleaned, quarantine, "none", "none", 60)
         return arguments, run, token
 
     def _settle(self, run: str, token: int, batches: list[dict]) -> None:
