@@ -25,6 +25,7 @@ const (
 	kindHash     = "hash"
 	kindDrop     = "drop"
 	kindNull     = "null"
+	kindTokenise = "tokenise"
 	kindMask     = "mask"
 	kindBucket   = "bucket"
 	kindTruncate = "truncate"
@@ -41,6 +42,8 @@ var (
 	Drop = Protection{kind: kindDrop}
 	// Null keeps the column, with its declared type, and stores NULL in every row: for consumers that name the column.
 	Null = Protection{kind: kindNull}
+	// Tokenise is not built yet: Validate refuses it. It is to store a token that a vault can turn back into the value.
+	Tokenise = Protection{kind: kindTokenise}
 	// ToDay stores the first instant of a timestamp's day, in UTC.
 	ToDay = Protection{kind: kindTruncate, unit: "day"}
 	// ToMonth stores the first day of a date's month, or the first instant of a timestamp's, in UTC.

@@ -19,6 +19,7 @@ func TestProtections(t *testing.T) {
 		want    string
 	}{
 		{dataset.Boolean, dataset.Null, ""},
+		{dataset.String, dataset.Tokenise, "Protect: is not built yet; got tokenise; allowed: Hash, HashUnder, Drop, Null, Mask"},
 		{dataset.Date, dataset.HashUnder("2027"), ""},
 		{dataset.Date, dataset.HashUnder("a" + strings.Repeat("_", 30)), ""},
 		{dataset.Date, dataset.HashUnder("a" + strings.Repeat("_", 31)), "Protect: has no name for a key; got HashUnder(\"a_"},

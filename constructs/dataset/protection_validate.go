@@ -27,6 +27,8 @@ func (c Column) checkProtection(l *check.List) {
 		if p.named && !hashKeyPattern.MatchString(p.key) {
 			l.Add("Protect", "has no name for a key", p, "Hash, which is under the lake's own; or a name of 1 to 31 lower-case letters, digits and _ that does not start with _")
 		}
+	case kindTokenise:
+		l.Add("Protect", "is not built yet", p, protections)
 	case kindMask:
 		c.checkText(l, "a mask replaces characters of text")
 		if p.first < 0 || p.first > maxKept {

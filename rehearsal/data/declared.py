@@ -28,6 +28,8 @@ class Column:
     required: bool
     protect: str
     rules: tuple[Rule, ...]
+    form: tuple[tuple[str, Any], ...] = ()
+    """The parameters of a protection that has some."""
 
     @property
     def scale(self) -> int:
@@ -113,8 +115,9 @@ def _dataset(entry: dict[str, Any], prefix: str) -> Dataset:
         delimiter=form["delimiter"] or ",",
         null_value=form["null_value"] or "",
         columns=tuple(
-            Column(c["name"], c["type"], c["required"], c["protect"], tuple(_rule(r) for r in _quarantining(c)))
+            Column(c["name"], c["type"], c["required"], kind, tuple(_rule(r) for r in _quarantining(c)), form)
             for c in entry["columns"]
+            for kind, form in [_protection(c["protect"])]
         ),
         unique_key=entry["unique_key"],
         max_quarantined_share=entry["gate"]["max_quarantined_share"],
@@ -123,6 +126,13 @@ def _dataset(entry: dict[str, Any], prefix: str) -> Dataset:
         prefix=prefix,
         stamp=entry.get("delivery", {}).get("stamp"),
     )
+
+
+def _protection(stated: str | dict[str, Any]) -> tuple[str, tuple[tuple[str, Any], ...]]:
+    """The kind of a protection and its parameters."""
+    if isinstance(stated, str):
+        return stated, ()
+    return stated["kind"], tuple((name, value) for name, value in stated.items() if name != "kind")
 
 
 def _quarantining(column: dict[str, Any]) -> list[dict[str, Any]]:

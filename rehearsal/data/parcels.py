@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from rehearsal.data.declared import Dataset
 from rehearsal.data.encode import Record, RecordId, encode, quarantined
+from rehearsal.data.protected import kept
 
 Kind = Literal["readable", "unreadable", "unroutable", "ignored", "failed", "split"]
 
@@ -123,7 +124,7 @@ def _fates(draft: Draft, stored: dict[tuple[Any, ...], tuple[Any, ...]]) -> Coun
             fates[record.fate] += 1
             continue
         key = dataset.key(record.values)
-        content = tuple(v for i, v in enumerate(record.values) if i not in hidden)
+        content = tuple(kept(v, dataset.columns[i]) for i, v in enumerate(record.values) if i not in hidden)
         fates["inserted" if key not in stored else "unchanged" if stored[key] == content else "updated"] += 1
         stored[key] = content
     return fates

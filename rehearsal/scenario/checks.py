@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-import hmac
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from rehearsal.data.declared import Dataset
-from rehearsal.data.encode import text
 from rehearsal.data.parcels import Account, Kind
+from rehearsal.data.protected import stored
 from rehearsal.oracle.compare import table_differences
 
 OUTCOMES = (
@@ -128,21 +127,13 @@ def objects(found: dict[str, set[tuple[str, str]]], account: Account) -> Check:
     return Check("objects", "every object version was seen once and taken for what it is", _few(findings))
 
 
-def expected_rows(rows: list[tuple[Any, ...]], dataset: Dataset, secret: bytes | None) -> Counter[tuple[Any, ...]]:
-    """Clean rows as the cleaned table must store them: hashed columns hashed, dropped ones gone."""
-    kept = [(i, c) for i, c in enumerate(dataset.columns) if c.protect != "drop"]
-    return Counter(
-        tuple(_hashed(row[i], secret, c) if c.protect == "hash" else row[i] for i, c in kept) for row in rows
-    )
-
-
-def _hashed(value: Any, secret: bytes | None, column: Any) -> str | None:
-    shown = text(value, column)
-    if shown is None:
-        return None
-    if secret is None:
-        raise ValueError(f"column {column.name} is hashed, but the stack has no secret")
-    return hmac.new(secret, shown.encode(), hashlib.sha256).hexdigest()
+def expected_rows(
+    rows: list[tuple[Any, ...]], dataset: Dataset, secrets: Mapping[str, bytes]
+) -> Counter[tuple[Any, ...]]:
+    """Clean rows as the cleaned table must store them: each column in its form, dropped ones gone. `secrets` are those
+    of hashed columns by the names of their keys."""
+    columns = [(i, c) for i, c in enumerate(dataset.columns) if c.protect != "drop"]
+    return Counter(tuple(stored(row[i], c, secrets) for i, c in columns) for row in rows)
 
 
 def cleaned(

@@ -115,13 +115,13 @@ def _why(lake: Lake, batches: list[dict[str, Any]]) -> Check:
 
 def _cleaned(journal: Journal, live: Live, lake: Lake, oracle: Oracle) -> Check:
     findings: list[str] = []
-    secret = lake.secret()
+    secrets = lake.secrets()
     batches = [*(journal.plan.clean if journal.plan else []), *live.batches(lake)]
     for dataset in {b.dataset.id: b.dataset for b in batches}.values():
-        due = checks.expected_rows(oracle.table(dataset, [c.name for c in dataset.columns]), dataset, secret)
+        due = checks.expected_rows(oracle.table(dataset, [c.name for c in dataset.columns]), dataset, secrets)
         columns = lake.columns(dataset.cleaned_database, dataset.name)
         findings += checks.cleaned(dataset, columns, lake.rows(dataset.cleaned_database, dataset.name), due)
-    statement = "every cleaned table holds PostgreSQL's rows, protected columns hashed or dropped"
+    statement = "every cleaned table holds PostgreSQL's rows, each column as it is protected"
     return Check("cleaned tables", statement, tuple(findings))
 
 

@@ -225,13 +225,17 @@ class Lake:
         fields = tuple(columns) if columns else ("*",)
         return catalog.load_table((database, table)).scan(selected_fields=fields).to_arrow()
 
-    def secret(self) -> bytes | None:
-        """The key of hashed columns; None when no column is hashed."""
-        secrets = self._deployment.of_type("AWS::SecretsManager::Secret")
-        if not secrets:
-            return None
-        value = self.cloud.client("secretsmanager").get_secret_value(SecretId=secrets[0].physical_id)
-        return value["SecretString"].encode()
+    def secrets(self) -> dict[str, bytes]:
+        """The keys of hashed columns by name, as the jobs are told of them; the lake's own has the empty one."""
+        told = [r.properties["DefaultArguments"] for r in self._deployment.of_type("AWS::Glue::Job")]
+        (refine,) = [arguments for arguments in told if "--hash_secret" in arguments]
+        named = [entry.partition("=")[::2] for entry in refine["--hash_keys"].split(",") if entry != "none"]
+        arns = {"": refine["--hash_secret"]} if refine["--hash_secret"] != "none" else {}
+        client = self.cloud.client("secretsmanager")
+        return {
+            name: client.get_secret_value(SecretId=arn)["SecretString"].encode()
+            for name, arn in {**arns, **dict(named)}.items()
+        }
 
 
 def _iceberg(table: dict[str, Any]) -> bool:
