@@ -21,7 +21,7 @@ type Spec struct {
 	// Load says how a landed record changes the table.
 	// Default: Append, which never changes a stored row.
 	Load Load
-	// Keys are the columns that identify a row; none may be dropped by its protection. Upsert and CDC need them.
+	// Keys are the columns that identify a row, each unprotected or hashed. Upsert and CDC need them.
 	// Default: none. Every record of an Append is then a row, by its place in the object it landed in, so that records that
 	// are delivered twice are two rows. The rows of a Snapshot are told apart by their content, and alike ones counted: a
 	// row that has changed is deleted and another one inserted.
