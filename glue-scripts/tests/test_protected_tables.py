@@ -116,7 +116,8 @@ def test_rows_without_a_key_are_told_apart_by_what_is_stored(lake: Lake) -> None
     gate = {"max_quarantined_share": None, "min_rows": None, "max_deleted_share": 1}
     spec = dataset("visits", columns, [], load="snapshot", delivery={"stamp": None}, gate=gate)
     lake.declare(spec)
-    lake.apply("sales.visits", "who,n\nanna,1\nalex,2\nbo,3\n")
+    first = lake.apply("sales.visits", "who,n\nanna,1\nalex,2\nbo,3\n")
+    assert first["state"] == "applied", first
     assert lake.rows(lake.cleaned("sales.visits"), "who", "n") == [("a", None), ("a", None), ("b", None)]
     record = lake.apply("sales.visits", "who,n\nbob,1\nanton,2\n")
     assert lake.counts(record) == {"read": 2, "unchanged": 2} and record["absent"] == 1
