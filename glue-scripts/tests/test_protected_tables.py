@@ -9,6 +9,7 @@ import pyarrow as pa
 from dms import change, file
 from formats import soak_format
 from lake import Lake, column, dataset, replicated
+from snapshots import DAY
 
 CARDS = dataset(
     "cards",
@@ -114,11 +115,15 @@ def test_changes_of_a_database_are_protected(lake: Lake) -> None:
 def test_rows_without_a_key_are_told_apart_by_what_is_stored(lake: Lake) -> None:
     columns = [column("who", protect={"kind": "prefix", "length": 1}), column("n", "int", protect="null")]
     gate = {"max_quarantined_share": None, "min_rows": None, "max_deleted_share": 1}
-    spec = dataset("visits", columns, [], load="snapshot", delivery={"stamp": None}, gate=gate)
-    lake.declare(spec)
-    first = lake.apply("sales.visits", "who,n\nanna,1\nalex,2\nbo,3\n")
-    assert first["state"] == "applied", first
+    lake.declare(dataset("visits", columns, [], load="snapshot", delivery={"stamp": DAY}, gate=gate))
+
+    def deliver(day: str, body: str) -> dict:
+        item = lake.freeze("sales.visits", [lake.land(f"files/sales/visits/2026-01-{day}.csv", body)])
+        lake.refine([item])
+        return lake.batch(item)
+
+    deliver("01", "who,n\nanna,1\nalex,2\nbo,3\n")
     assert lake.rows(lake.cleaned("sales.visits"), "who", "n") == [("a", None), ("a", None), ("b", None)]
-    record = lake.apply("sales.visits", "who,n\nbob,1\nanton,2\n")
+    record = deliver("02", "who,n\nbob,1\nanton,2\n")
     assert lake.counts(record) == {"read": 2, "unchanged": 2} and record["absent"] == 1
     assert lake.rows(lake.cleaned("sales.visits"), "who") == [("a",), ("b",)]
