@@ -48,7 +48,7 @@ func TestHashKeys(t *testing.T) {
 			t.Errorf("%s: secrets %v, want %v", name, secrets, tt.secrets)
 		}
 		policy := cdktest.JSON(tpl.Named(t, "AWS::IAM::Policy", "LakePipelineRefine").Body)
-		if got := strings.Count(policy, "secretsmanager:GetSecretValue"); got > 1 || (got == 0) != (len(tt.reads) == 0) {
+		if got := strings.Count(policy, "secretsmanager:GetSecretValue"); (got == 0) != (len(tt.reads) == 0) {
 			t.Errorf("%s: refine's policy names the action %d times", name, got)
 		}
 		for _, secret := range tt.reads {
