@@ -58,8 +58,9 @@ def _bucket(value: Any, column: Column, width: Fraction) -> Any:
     if column.type == "double":
         return float(bound)
     precision = int(column.type.removeprefix("decimal(").split(",")[0])
-    unit = Decimal(1).scaleb(-column.scale)
-    return max(int(bound / Fraction(unit)), 1 - 10**precision) * unit
+    units = max(int(bound * 10**column.scale), 1 - 10**precision)
+    # Made of text, since arithmetic on a Decimal rounds to 28 digits.
+    return Decimal(f"{units}E-{column.scale}")
 
 
 def _truncated(value: Any, unit: str) -> Any:

@@ -50,5 +50,6 @@ def _bucket(value: Column, kind: str, width: str) -> Column:
         return F.when(value < lowest + above, lowest).otherwise(value - above)
     precision, scale = shape
     above = F.pmod(value, F.lit(Decimal(width)).cast(kind))
-    lowest = F.lit(Decimal(-(10**precision - 1)).scaleb(-scale)).cast(kind)
+    # Made of text, since arithmetic on a Decimal rounds to 28 digits.
+    lowest = F.lit(Decimal(f"-{'9' * (precision - scale)}.{'9' * scale}")).cast(kind)
     return F.when(value - above < lowest, lowest).otherwise(value - above).cast(kind)

@@ -39,6 +39,7 @@ DAY, MOMENT = dt.date(2024, 5, 17), dt.datetime(2024, 12, 31, 23, 59, 59, 999999
         ("double", {"kind": "bucket", "width": "10"}, 39.9, 30.0),
         ("decimal(5,2)", {"kind": "bucket", "width": "0.05"}, Decimal("1.29"), Decimal("1.25")),
         ("decimal(3,2)", {"kind": "bucket", "width": "5"}, Decimal("-9.99"), Decimal("-9.99")),
+        ("decimal(37,1)", {"kind": "bucket", "width": "0.2"}, Decimal("9" * 36 + ".9"), Decimal("9" * 36 + ".8")),
         ("date", {"kind": "truncate", "unit": "quarter"}, DAY, dt.date(2024, 4, 1)),
         ("timestamp", {"kind": "truncate", "unit": "year"}, MOMENT, dt.datetime(2024, 1, 1)),
         ("timestamp", {"kind": "truncate", "unit": "day"}, MOMENT, dt.datetime(2024, 12, 31)),
