@@ -66,7 +66,7 @@ class Batch:
         source = settle(lake.clients.s3, source, arguments.artifacts_bucket, frozen.batch)
         store = shop.store(dataset)
         size_shuffles(lake.spark, source.volume + store.load().size)
-        application = work.application(store, source, None)
+        application = work.application(store, source, {})
         return cls(application, application.conform())
 
     def apply(self) -> None:
