@@ -49,8 +49,8 @@ def test_all_problems_are_listed(tmp_path: Path) -> None:
     assert any("generate/scale: got 5; maximum must be 1" in p for p in found)
     assert any(p.startswith('steps/0/generate/faults/0/kind: got "explosion"; allowed: too_few_fields') for p in found)
     assert any(p.startswith("steps/1: got") and "maxProperties" in p for p in found)
-    assert any(p == 'steps/14/redeliver: got "some"; allowed: "all"' for p in found)
-    assert any(p.startswith("steps/15: unknown dance; allowed: generate, deliver") for p in found)
+    assert any(p == 'steps/15/redeliver: got "some"; allowed: "all"' for p in found)
+    assert any(p.startswith("steps/16: unknown dance; allowed: generate, deliver") for p in found)
 
 
 @pytest.mark.parametrize(
