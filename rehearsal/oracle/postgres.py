@@ -65,7 +65,8 @@ class Oracle:
             self._stage(dataset, own[-1:] if dataset.whole else own)
             self._settle(dataset)
         self._domains |= {f'"{d.domain}"' for d in datasets.values()}
-        self._sql(f"SET search_path = {', '.join(sorted(self._domains))}")
+        if self._domains:
+            self._sql(f"SET search_path = {', '.join(sorted(self._domains))}")
         self._sql("ANALYZE")
 
     def _stage(self, dataset: Dataset, batches: list[Batch]) -> None:
