@@ -45,6 +45,9 @@ def show(report: dict[str, Any], out: TextIO) -> None:
             ["dataset", *(h for h, _ in COUNTS)], [[d["name"], *(d[c] for _, c in COUNTS)] for d in report["datasets"]]
         ),
     )
+    if report["quarantine"]:
+        rows = [[q["dataset"], q["reasons"], q["records"]] for q in report["quarantine"]]
+        section("Quarantined, and why", table(["dataset", "reasons", "records"], rows))
     section("Objects", table(list(report["objects"]), [list(report["objects"].values())]))
     if report["queries"]:
         rows = [

@@ -28,6 +28,10 @@ def document(result: Result) -> dict[str, Any]:
             }
             for name in sorted({*verdict.counts, *verdict.sent})
         ],
+        "quarantine": [
+            {"dataset": name, "reasons": reasons, "records": n}
+            for (name, reasons), n in sorted(verdict.refused.items())
+        ],
         "objects": verdict.objects,
         "models": [{"name": name, "rows": rows} for name, rows in verdict.models.items()],
         "queries": [

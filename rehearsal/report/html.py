@@ -96,7 +96,11 @@ def _datasets(report: dict[str, Any]) -> str:
     rows = [[d["name"], *(d[c] for _, c in COUNTS)] for d in report["datasets"]]
     total = ["all", *(sum(r[i + 1] for r in rows) for i in range(len(COUNTS)))]
     note = f"read = {' + '.join(c for _, c in COUNTS[2:])}, and read = sent."
-    return _section("Datasets", table(["dataset", *(h for h, _ in COUNTS)], [*rows, total]), note)
+    body = table(["dataset", *(h for h, _ in COUNTS)], [*rows, total])
+    if report["quarantine"]:
+        refused = [[q["dataset"], q["reasons"], q["records"]] for q in report["quarantine"]]
+        body += "<h3>Quarantined, and why</h3>" + table(["dataset", "reasons", "records"], refused)
+    return _section("Datasets", body, note)
 
 
 def _objects(report: dict[str, Any]) -> str:

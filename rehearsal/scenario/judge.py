@@ -41,6 +41,8 @@ class Verdict:
     batches: list[dict[str, Any]]
     tables: dict[str, int]
     models: dict[str, int]
+    refused: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Quarantined records by dataset and reasons."""
     checks: list[Check] = field(default_factory=list)
 
 
@@ -54,7 +56,8 @@ def judge(
     account.unjudged |= {d.id for d in lake.datasets.values() if d.load == "cdc"}
     oracle.load(live.batches(lake))
     counts, sets = ledger.counts(), checks.object_sets(ledger.objects())
-    quarantine = [row for d in lake.datasets.values() for row in _quarantine(lake, d)]
+    in_quarantine = {d.id: _quarantine(lake, d) for d in lake.datasets.values()}
+    quarantine = [row for rows in in_quarantine.values() for row in rows]
     found, twice = checks.quarantined_ids(quarantine)
     made = [checks.conservation(counts, account.rows()), checks.objects(sets, account)]
     if journal.own_files:
@@ -83,6 +86,7 @@ def judge(
         batches=ledger.batches(),
         tables={d.id: _rows(lake, d) for d in lake.datasets.values()},
         models={m["id"]: lake.count(m["database"], m["name"]) for m in lake.manifest["models"]},
+        refused=Counter((name, ", ".join(row["reasons"])) for name, rows in in_quarantine.items() for row in rows),
         checks=made,
     )
 

@@ -39,6 +39,7 @@ def report(ok: bool = True) -> dict[str, Any]:
             dataset("sales.orders", read=1234, inserted=1200, updated=13, deleted=7, duplicate=4, quarantined=10),
             dataset("geo.nation", read=25, inserted=25),
         ],
+        "quarantine": [{"dataset": "sales.orders", "reasons": "malformed, type:<amount>", "records": 10}],
         "objects": {"seen": 12, "read": 8, "unreadable": 1, "unroutable": 1, "ignored": 2},
         "models": [{"name": "sales.order_lines", "rows": 777}],
         "queries": [{"name": "q1", "rows": 4, "equal": ok, "seconds": 0.25}],

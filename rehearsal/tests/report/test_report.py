@@ -69,7 +69,7 @@ def test_every_figure_is_on_the_page() -> None:
         "1,259",
         "1,200",
         "777",
-        "malformed",
+        "malformed, type:<amount>",
         "q1",
         "AwsSolutions-IAM5",
         "policies are not enforced",
@@ -96,7 +96,7 @@ def test_the_picture_is_drawn_from_the_counts() -> None:
     assert flow.picture(changed) != picture
 
 
-@pytest.mark.parametrize("part", ["queries", "faults", "models", "suppressions"])
+@pytest.mark.parametrize("part", ["queries", "faults", "models", "suppressions", "quarantine"])
 def test_empty_parts_are_left_out(part: str) -> None:
     document = report() | {part: []}
     page = Balance()
@@ -117,6 +117,12 @@ def test_the_console_names_what_failed() -> None:
     good = io.StringIO()
     console.show(report(), good)
     assert "every check holds" in good.getvalue()
+
+
+def test_the_console_says_why_records_are_quarantined() -> None:
+    out = io.StringIO()
+    console.show(report(), out)
+    assert "  sales.orders  malformed, type:<amount>       10\n" in out.getvalue()
 
 
 def test_console_tables_are_aligned() -> None:
