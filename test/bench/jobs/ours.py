@@ -34,7 +34,7 @@ def create(lake: Lake, rows: DataFrame) -> None:
     """Makes the table hold the rows, as the load of generation 1 left them."""
     store = lake.store(ID)
     dataset = Manifest.from_json(lake.manifest()).dataset(ID)
-    table = store.bring_up_to_date(None, target.plan_schema(None, dataset, None), lambda: None)
+    table = store.bring_up_to_date(None, target.plan_schema(None, dataset, {}), lambda: None)
     own = {"_batch_id": F.lit("load"), "_generation": F.lit(1), "_sequence": F.lit(""), "_is_deleted": F.lit(False)}
     staged = table.write(rows.withColumns(own), None, "load", {})
     table.publish(staged, None, {target.LOADED_PROPERTY: "1"})
