@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from results import Row, say, store
 from stand_in import cloud, session
 
 _BATCHES = 96
+_REQUEST = re.compile(r"([A-Z]+) (\S+) HTTP/")
 
 
 class Requests(logging.Handler):
@@ -32,8 +34,8 @@ class Requests(logging.Handler):
         self._into: Counter[str] = Counter()
 
     def emit(self, record: logging.LogRecord) -> None:
-        # "GET /bucket/key HTTP/1.1", with its status after it; other services than S3 are asked by POST to the root
-        method, path, _ = record.getMessage().split('"')[1].split(" ", 2)
+        # "GET /bucket/key HTTP/1.1", in colours that tell of its status; other services are asked by POST to the root
+        method, path = _REQUEST.search(record.getMessage()).groups()
         self._into["other services" if method == "POST" and path == "/" else method] += 1
 
     @contextmanager
