@@ -70,7 +70,7 @@ def test_an_upsert_takes_them_at_their_own_place(lake: Lake) -> None:
     assert (lake.snapshots(table), lake.snapshots(refused), lake.verdicts(item)) == (*before, first), "twice is once"
 
     whole = {"id": "5", "seq": "1", "name": None, "price": "5"}
-    named = {"id": "4", "name": "it's \\ \"d\""}
+    named = {"id": "4", "name": 'it\'s \\ "d"'}
     second = lake.correct(item, ("2,1,b,-2", {"price": "99"}), ("x,1,d,1", named), ("bad", whole))
     assert (second[:2], second[4:7]) == (first[:2], first[4:])
     by = f"by line 2 of {second[8]['correction_key']} version {second[8]['correction_version']}"
@@ -79,7 +79,7 @@ def test_an_upsert_takes_them_at_their_own_place(lake: Lake) -> None:
     by = f"line 1 of {first[0]['correction_key']} version {first[0]['correction_version']}"
     assert outcomes(second)[7] == ("refused", f"the record was accepted already, by {by}")
     assert outcomes(second)[8:] == [("inserted", ""), ("inserted", "")]
-    assert lake.rows(table, "id", "seq", "name")[3:] == [(4, 1, "it's \\ \"d\""), (5, 1, None)]
+    assert lake.rows(table, "id", "seq", "name")[3:] == [(4, 1, 'it\'s \\ "d"'), (5, 1, None)]
     assert lake.rows(refused, "raw") == [("6,1,f,-6",)]
 
     relaxed = [c | {"rules": []} for c in ORDERS["columns"]]
@@ -144,9 +144,7 @@ def test_a_blocked_batch_is_corrected_and_applied(lake: Lake) -> None:
     strict = ORDERS | {"gate": {"max_quarantined_share": 0.3, "min_rows": None}}
     item = landed(lake, strict, "in/b.csv", HEADER + "1,1,a,-1\n2,1,b,-2\n3,1,c,3\n4,1,d,4\n")
     assert lake.batch(item)["state"] == "blocked"
-    assert outcomes(lake.correct(item, ("9", {"price": "1"}))) == [
-        ("refused", ABSENT)
-    ]
+    assert outcomes(lake.correct(item, ("9", {"price": "1"}))) == [("refused", ABSENT)]
     assert lake.batch(item)["state"] == "blocked"
     assert outcomes(lake.correct(item, ("1,1,a,-1", {"price": "1"})))[1:] == [("inserted", "")]
     record = lake.batch(item)
