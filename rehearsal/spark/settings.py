@@ -19,6 +19,8 @@ CORE_JARS = (
     "delta-storage-3.3.2.jar",
 )
 REPOSITORY = Path(__file__).resolve().parents[2]
+CLASSES = REPOSITORY / ".cache" / "spark-classes" / "classes.jsa"
+"""An archive of the classes that jobs need (`make classes`). One that does not fit the jars or Java goes unused."""
 S3A_CREDENTIALS = "spark.hadoop.fs.s3a.aws.credentials.provider"
 """The setting that says where s3:// paths find their credentials."""
 
@@ -68,6 +70,9 @@ def launch_settings(conf: Mapping[str, str], endpoint: str, region: str, folder:
         f"-Daws.region={region} -Dderby.system.home={folder} -Djava.io.tmpdir={folder} "
         "-Daws.java.v1.disableDeprecationAnnouncement=true"
     )
+    if CLASSES.exists():
+        # What Java has to say of one that it cannot use would be among the output of the job.
+        java += f" -XX:SharedArchiveFile={CLASSES} -Xlog:cds=off -Xlog:class+path=off"
     machine = {
         "spark.master": "local[2]",
         "spark.driver.memory": "2g",
