@@ -36,6 +36,7 @@ _SETTINGS = {
 _BYTES_PER_PARTITION = 8 << 20
 _BYTES_PER_FILE = 64 << 20
 _MAX_PARTITIONS = 400
+_PARTITIONS_PLANNED_ONCE = 8
 
 
 def open_session() -> SparkSession:
@@ -61,10 +62,13 @@ def _with_settings(spark: SparkSession) -> SparkSession:
 
 
 def size_shuffles(spark: SparkSession, volume: int) -> None:
-    """Sets how work on `volume` bytes is cut: for little, one partition and no re-planning, which would cost more."""
+    """Sets how work on `volume` bytes is cut, and that little of it is not planned again between its stages.
+
+    What a plan made of better estimates could save there is less than the planning takes.
+    """
     wanted = min(1 + volume // _BYTES_PER_PARTITION, _MAX_PARTITIONS)
     spark.conf.set("spark.sql.shuffle.partitions", str(wanted))
-    spark.conf.set("spark.sql.adaptive.enabled", str(wanted > 1).lower())
+    spark.conf.set("spark.sql.adaptive.enabled", str(wanted > _PARTITIONS_PLANNED_ONCE).lower())
 
 
 def size_files(volume: int) -> int:

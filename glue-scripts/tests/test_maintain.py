@@ -107,6 +107,23 @@ def test_the_past_goes_and_readers_see_no_difference(lake: Lake) -> None:
     assert lake.rows(lake.curated("kinds")) == [("a", 2), ("b", 1)]
 
 
+def test_files_of_deletes_are_small_files(lake: Lake) -> None:
+    lake.declare(PARTS | upkeep(small_files=5))
+    lake.apply_changes(ID, part(insert(1, 1, "a"), insert(2, 2, "b"), insert(3, 3, "c")))
+    lake.apply_changes(ID, part(update(4, 1, "d")))
+    few = short(lake, lake.maintain())["cleaned.parts"]
+    assert (few["files_before"], few["delete_files_before"]) == (2, 1)
+    assert (few["files_after"], few["delete_files_after"]) == (2, 1), "three files are not five"
+    lake.apply_changes(ID, part(update(5, 2, "e")))
+    before = state(lake)
+    found = short(lake, lake.maintain())["cleaned.parts"]
+    assert (found["files_before"], found["delete_files_before"]) == (3, 2)
+    assert (found["files_after"], found["delete_files_after"]) == (1, 0)
+    assert state(lake) == before
+    again = short(lake, lake.maintain())["cleaned.parts"]
+    assert (again["files_after"], again["delete_files_after"]) == (1, 0)
+
+
 def test_a_snapshot_ages_from_when_it_was_replaced(lake: Lake) -> None:
     lake.declare(EVENTS)
     for n in (1, 2, 3):

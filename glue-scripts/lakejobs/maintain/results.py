@@ -17,7 +17,7 @@ _NAMESPACE = "Strata"
 
 @dataclass(frozen=True)
 class Result:
-    """One table's row. `owner` is the dataset or model; sizes are of the version that readers see."""
+    """One table's row. `owner` is the dataset, model or vault; sizes are of the version that readers see."""
 
     owner: str
     database: str

@@ -13,14 +13,16 @@ from lakejobs.aws import Clients
 from lakejobs.errors import LeaseLost, describe
 from lakejobs.events import log
 from lakejobs.iceberg import Table
-from lakejobs.ledger import DONE_STATES, Ledger
+from lakejobs.ledger import Ledger
 from lakejobs.maintain.results import DONE, FAILED, Result
 from lakejobs.maintain.tombstones import purge
-from lakejobs.manifest import Dataset, Model, Upkeep
+from lakejobs.manifest import Dataset, Model, Upkeep, Vault
 from lakejobs.publish.models import model_table
 from lakejobs.refine.quarantine import quarantine_name
 from lakejobs.refine.target import layout
+from lakejobs.refine.vault import vault_layout, vault_table
 from lakejobs.session import size_shuffles
+from lakejobs.tables.iceberg_compaction import compact
 from lakejobs.tables.iceberg_expiry import expire
 from lakejobs.tables.interface import Fence, Figures, Limits, Moved, Removed, Store
 from lakejobs.tables.stores import open_store
@@ -54,6 +56,11 @@ class Keeper:
         name, limits = model_table(model), self.limits(Upkeep())
         return self._table(model.id, name, lambda: self._kept(name, limits, fence))
 
+    def vault(self, vault: Vault, fence: Fence) -> list[Result]:
+        """Maintains the vault's table. Batches append to it meanwhile: the later one tries again. Raises LeaseLost."""
+        name, limits = vault_table(vault), self.limits(Upkeep())
+        return self._table(f"vault {vault.name}", name, lambda: self._tokens(vault, limits, fence))
+
     def limits(self, upkeep: Upkeep) -> Limits:
         now = int(self.now.timestamp() * 1000)
         return Limits(
@@ -61,13 +68,8 @@ class Keeper:
             unreferenced_before=now - upkeep.unreferenced_seconds * 1000,
             replaced_seconds=upkeep.snapshot_seconds,
             unreferenced_seconds=upkeep.unreferenced_seconds,
-            needed=self._needed,
+            needed=self.ledger.needed,
         )
-
-    def _needed(self, batch: str) -> bool:
-        """Whether a run may still look for the batch's commit: it has no outcome, or one that a replay takes back."""
-        state = self.ledger.state(batch)
-        return state is not None and state not in DONE_STATES
 
     def _table(self, owner: str, name: str, work: Callable[[], Result | None]) -> list[Result]:
         """The result of the work; of a table that does not exist none. A table that fails holds up no other."""
@@ -104,6 +106,17 @@ class Keeper:
         removed = store.expire(limits, fence)
         now = store.load()
         return _done(before, now.figures if now else before, removed, tombstones)
+
+    def _tokens(self, vault: Vault, limits: Limits, fence: Fence) -> Result | None:
+        table = Table.load(self.spark, vault_table(vault))
+        if table is None or table.main is None:
+            return None
+        size_shuffles(self.spark, table.size)
+        before, declared = table.figures, vault_layout(vault, table.loaded.location())
+        compact(table, declared, fence, 2 if self.force else declared.small_files)
+        table.refresh()
+        removed = expire(table, limits, fence)
+        return _done(before, table.figures, removed, 0)
 
     def _kept(self, name: str, limits: Limits, fence: Fence) -> Result | None:
         """Of tables with files as large as can be: quarantine has one for each batch, a model's are written anew."""

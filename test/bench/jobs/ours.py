@@ -54,10 +54,9 @@ class Batch:
         run = Run.from_json(lake.clients.read(arguments.run_uri))
         lease = Lease(ID, run.name, run.batches[0].token)
         ledger = Ledger(lake.dynamodb, arguments.ledger_table, arguments.lease_seconds)
-        shop = Workshop(
-            lake.spark, arguments, lake.clients, ledger, Heartbeat(ledger, [lease], arguments.lease_seconds)
-        )
         manifest = Manifest.from_json(lake.manifest())
+        heartbeat = Heartbeat(ledger, [lease], arguments.lease_seconds)
+        shop = Workshop(lake.spark, arguments, lake.clients, ledger, heartbeat, manifest)
         dataset = manifest.dataset(ID)
         frozen = FrozenList.from_json(lake.clients.read(item["list_uri"]))
         record = ledger.start(item["batch"], lease)
