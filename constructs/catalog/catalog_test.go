@@ -151,7 +151,8 @@ func TestLedger(t *testing.T) {
 	stack := cdktest.NewStack(t)
 	ledger := catalog.NewLedger(stack, "Ledger", nil)
 	imported := catalog.LedgerFromAttributes(stack, "Other", catalog.LedgerAttributes{TableName: "other", KeyArn: keyArn(stack)})
-	roles := []catalog.LedgerRole{catalog.Notice, catalog.Dispatch, catalog.Record, catalog.Reconcile, catalog.Split, catalog.Job, catalog.Reader}
+	roles := []catalog.LedgerRole{catalog.Notice, catalog.Dispatch, catalog.Record, catalog.Reconcile, catalog.Split, catalog.Job, catalog.Erase, catalog.Forgotten,
+		catalog.Reader}
 	for _, r := range roles {
 		ledger.Grant(role(stack, "As"+strings.ToUpper(string(r[:1]))+string(r[1:])), r)
 	}
@@ -183,6 +184,8 @@ func TestLedger(t *testing.T) {
 		"AsJob":       {"Allow dynamodb:GetItem " + changes + arn, writeKey + key},
 		"AsReconcile": {"Allow dynamodb:BatchGetItem dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem on " + arn, writeKey + key},
 		"AsSplit":     {"Allow dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem on " + arn, writeKey + key},
+		"AsErase":     {"Allow dynamodb:ConditionCheckItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem on " + arn, writeKey + key},
+		"AsForgotten": {"Allow dynamodb:Query on " + arn, "Allow kms:Decrypt kms:DescribeKey on " + key},
 		"AsReader":    {"Allow dynamodb:BatchGetItem dynamodb:GetItem dynamodb:Query on " + arn, index, "Allow kms:Decrypt kms:DescribeKey on " + key},
 		"Guest": {
 			"Allow dynamodb:BatchGetItem dynamodb:GetItem dynamodb:Query on arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/other",

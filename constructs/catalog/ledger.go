@@ -41,6 +41,10 @@ const (
 	Job LedgerRole = "job"
 	// Maintain takes the leases of datasets whose tables it keeps, and looks whether a batch has its outcome.
 	Maintain LedgerRole = "maintain"
+	// Erase takes the leases of datasets from which it erases somebody, and remembers whom.
+	Erase LedgerRole = "erase"
+	// Forgotten looks up who was erased.
+	Forgotten LedgerRole = "forgotten"
 	// History looks up earlier batches of a dataset.
 	History LedgerRole = "history"
 	// Reader only looks.
@@ -154,6 +158,8 @@ var ledgerAccesses = map[LedgerRole]ledgerAccess{
 	Replication: {table: changing("dynamodb:GetItem", "dynamodb:Query")},
 	Job:         {table: changing("dynamodb:GetItem")},
 	Maintain:    {table: []string{"dynamodb:GetItem", "dynamodb:UpdateItem"}},
+	Erase:       {table: []string{"dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"}},
+	Forgotten:   {table: []string{"dynamodb:Query"}},
 	History:     {index: []string{"dynamodb:Query"}},
 	Reader:      {table: []string{"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}, index: []string{"dynamodb:Query"}},
 }
@@ -168,7 +174,7 @@ var (
 func (l *Ledger) Grant(grantee awsiam.IGrantable, role LedgerRole) awsiam.Grant {
 	access, ok := ledgerAccesses[role]
 	if !ok {
-		panic(fmt.Sprintf("catalog: %q plays no part with the ledger; allowed: notice, dispatch, record, reconcile, redeliver, replication, split, job, maintain, history, reader", role))
+		panic(fmt.Sprintf("catalog: %q plays no part with the ledger; allowed: notice, dispatch, record, reconcile, redeliver, replication, split, job, maintain, erase, forgotten, history, reader", role))
 	}
 	grant := func(actions []string, arn string) awsiam.Grant {
 		return awsiam.Grant_AddToPrincipal(&awsiam.GrantOnPrincipalOptions{
@@ -176,7 +182,7 @@ func (l *Ledger) Grant(grantee awsiam.IGrantable, role LedgerRole) awsiam.Grant 
 		})
 	}
 	use := keyForWrites
-	if role == Reader || role == History {
+	if role == Reader || role == History || role == Forgotten {
 		use = keyForReads
 	}
 	g := l.key.Grant(grantee, *jsii.Strings(use...)...)

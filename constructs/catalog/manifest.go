@@ -75,6 +75,9 @@ func (m *Manifest) HashKeys() []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
+// Vaults lists those that columns are tokenised for, sorted by name.
+func (m *Manifest) Vaults() []dataset.Vault { return m.manifest.Vaults }
+
 // TableFormats lists the formats of the cleaned tables besides Iceberg, each once.
 func (m *Manifest) TableFormats() []dataset.TableFormat {
 	var found []dataset.TableFormat

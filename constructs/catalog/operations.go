@@ -71,9 +71,11 @@ func (o *Operations) Zone() storage.ZoneRef { return o.database.Zone() }
 // Prefix is the folder of the ledger's mirror.
 func (o *Operations) Prefix() string { return o.database.Prefix() }
 
-// GrantRead lets grantee query the batches, the results of quality rules and those of maintenance.
+// GrantRead lets grantee query the batches, the results of quality rules and those of maintenance, and the reports on
+// erasures.
 func (o *Operations) GrantRead(grantee awsiam.IGrantable) awsiam.Grant {
-	return o.database.GrantRead(grantee).Combine(o.Zone().GrantRead(grantee, storage.Corrections, storage.Quality, storage.MaintenanceResults))
+	return o.database.GrantRead(grantee).Combine(o.Zone().GrantRead(grantee, storage.Corrections, storage.ErasureObjects, storage.ErasureResults,
+		storage.Quality, storage.MaintenanceResults))
 }
 
 // GrantReadWrite lets grantee create and change tables of the database and write its records.

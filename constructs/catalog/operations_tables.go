@@ -24,6 +24,10 @@ const (
 	MaintenanceResultsTable = "maintenance_results"
 	// CorrectionsTable is the name of the table of what became of corrections of refused records: one row for each.
 	CorrectionsTable = "corrections"
+	// ErasuresTable is the name of the table of reports on erasures: what was removed, and what remains until when.
+	ErasuresTable = "erasures"
+	// ErasureObjectsTable is the name of the table of landed objects that hold records of whom was erased.
+	ErasureObjectsTable = "erasure_objects"
 )
 
 // column is a column of a table over JSON.
@@ -44,6 +48,7 @@ var batchColumns = []column{
 	{"snapshot", "string"}, {"objects", "bigint"}, {"objects_read", "bigint"}, {"unreadable", "string"},
 	{"read", "bigint"}, {"inserted", "bigint"}, {"updated", "bigint"}, {"deleted", "bigint"}, {"unchanged", "bigint"},
 	{"superseded", "bigint"}, {"stale", "bigint"}, {"duplicate", "bigint"}, {"quarantined", "bigint"}, {"blocked", "bigint"},
+	{"erased", "bigint"},
 	{"absent", "bigint"}, {"rules_failed", "bigint"}, {"rules_warned", "bigint"},
 }
 
@@ -75,6 +80,10 @@ func (o *Operations) newTables(props *OperationsProps) {
 			storage.MaintenanceResults, jobColumns(MaintenanceResultsTable)},
 		{"Corrections", CorrectionsTable, "One row per correction of a refused record: which record, by which file, and what became of it.",
 			storage.Corrections, jobColumns(CorrectionsTable)},
+		{"Erasures", ErasuresTable, "What each erasure removed from where, what it found when it looked anew, and what remains until when.",
+			storage.ErasureResults, jobColumns(ErasuresTable)},
+		{"ErasureObjects", ErasureObjectsTable, "One row per landed object and person erased: how many of their records it holds, and until when.",
+			storage.ErasureObjects, jobColumns(ErasureObjectsTable)},
 	} {
 		columns := make([]any, len(t.columns))
 		for i, c := range t.columns {

@@ -36,7 +36,7 @@ func (p *WorkgroupProps) queries() ([]query, error) {
 	from := map[string]string{}
 	if p.Operations != nil {
 		all = append(all, failedBatches(p.Operations.Name()), failedRules(p.Operations.Name()),
-			unmaintained(p.Operations.Name()))
+			unmaintained(p.Operations.Name()), erasures(p.Operations.Name()))
 		for _, q := range all {
 			from[q.name] = "the built-in query"
 		}
@@ -158,6 +158,21 @@ func unmaintained(database string) query {
 			`FROM "` + database + `"."` + catalog.MaintenanceResultsTable + `"`,
 			"WHERE state <> 'done'",
 			"ORDER BY started_at DESC, owner",
+		}, "\n"),
+	}
+}
+
+// erasures asks what became of the requests to erase somebody: the report on each.
+func erasures(database string) query {
+	return query{
+		name:     "erasures",
+		doc:      "What each erasure removed, what it found when it looked anew, and what remains until when; newest first.",
+		database: database,
+		sql: strings.Join([]string{
+			"SELECT erasure, ended_at, subject_name, subject, dataset, zone, place, action, row_count, object_count, until, rule, detail,",
+			"       version_before, version_after",
+			`FROM "` + database + `"."` + catalog.ErasuresTable + `"`,
+			"ORDER BY ended_at DESC, erasure, dataset, zone, action, place",
 		}, "\n"),
 	}
 }

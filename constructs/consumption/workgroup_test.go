@@ -49,7 +49,8 @@ func TestWorkgroup(t *testing.T) {
 			t.Errorf("want %s in %s", want, text)
 		}
 	}
-	for name, table := range map[string]string{"failed_batches": "batches", "failed_rules": "quality_results", "unmaintained": "maintenance_results"} {
+	for name, table := range map[string]string{"failed_batches": "batches", "failed_rules": "quality_results", "unmaintained": "maintenance_results",
+		"erasures": "erasures"} {
 		p := template.Named(t, "AWS::Athena::NamedQuery", "WorkgroupQuery"+strings.ReplaceAll(name, "_", "")).Properties()
 		if p["Name"] != name || p["Database"] != "commerce_operations" || policytest.Flatten(p["WorkGroup"]) != "${"+group.ID+"}" ||
 			!strings.Contains(p["QueryString"].(string), `FROM "commerce_operations"."`+table+`"`) {

@@ -44,8 +44,24 @@ func NewManifest(lake string, specs []Spec, landing []Landing, models []Model) (
 		m.Models[i].Inputs = append([]string{}, m.Models[i].Inputs...)
 	}
 	slices.SortFunc(m.Datasets, func(a, b Entry) int { return strings.Compare(a.ID, b.ID) })
+	for _, name := range vaults(specs) {
+		m.Vaults = append(m.Vaults, Vault{Name: name, Database: VaultDatabase(lake, name)})
+	}
 	slices.SortFunc(m.Landing, func(a, b Landing) int { return strings.Compare(a.Prefix, b.Prefix) })
 	return m, nil
+}
+
+// vaults are the names of those that columns are tokenised for, sorted.
+func vaults(specs []Spec) []string {
+	found := map[string]bool{}
+	for _, s := range specs {
+		for _, c := range s.Columns {
+			if name, tokenised := c.Protect.Vault(); tokenised {
+				found[name] = true
+			}
+		}
+	}
+	return sorted(found)
 }
 
 func (s Spec) entry(lake string) Entry {
@@ -53,6 +69,7 @@ func (s Spec) entry(lake string) Entry {
 		ID: s.ID(), Domain: s.Domain, Name: s.Name, Owner: s.Owner, Doc: s.Doc,
 		Load: s.Load, Keys: append([]string{}, s.Keys...), Rules: Rules{}, Profile: s.Profile, TableFormat: s.TableFormat,
 		Maintenance:     s.Maintenance.render(),
+		Subject:         s.Subject.render(),
 		CleanedDatabase: CleanedDatabase(lake, s.Domain), QuarantineDatabase: QuarantineDatabase(lake, s.Domain),
 	}
 	for _, r := range s.Rules {

@@ -38,7 +38,7 @@ func ExampleSpec_Validate() {
 	// Output:
 	// 4 problems:
 	//   Columns[0].Rules[0]: a pattern judges text, but the column is of type bigint; got Pattern("^[0-9]+$"); allowed: a column of type string
-	//   Columns[1].Protect: is missing; a personal column is not stored as it is; got none; allowed: Hash, HashUnder, Drop, Null, Mask, Prefix, Bucket, ToDay, ToMonth, ToQuarter, ToYear
+	//   Columns[1].Protect: is missing; a personal column is not stored as it is; got none; allowed: Hash, HashUnder, Tokenise, Drop, Null, Mask, Prefix, Bucket, ToDay, ToMonth, ToQuarter, ToYear
 	//   Name: is not a valid name; got "Orders"; allowed: a lower-case letter, then up to 62 lower-case letters, digits and _
 	//   Sequence: is missing; an upsert needs the column that orders the changes of a key; allowed: an unprotected column of type bigint, int or timestamp that is no key
 }

@@ -24,7 +24,8 @@ type Maintenance struct {
 	// three quarters of it are small (of a Delta table, below a quarter).
 	// Default: 128 MiB.
 	FileBytes int64
-	// SmallFiles is how many small files the table has before they are compacted, from 2 to 10,000.
+	// SmallFiles is how many small files, of data or of deletes, the table has before they are compacted, from 2 to
+	// 10,000.
 	// Default: 10.
 	SmallFiles int
 }

@@ -12,6 +12,8 @@ type Manifest struct {
 	Datasets           []Entry   `json:"datasets"`
 	Landing            []Landing `json:"landing"`
 	Models             []Model   `json:"models"`
+	// Vaults are those that columns are tokenised for, sorted by name; absent if there is none.
+	Vaults []Vault `json:"vaults,omitempty"`
 }
 
 // Entry is a dataset as the manifest states it: every default filled in.
@@ -43,6 +45,14 @@ type Entry struct {
 	Drift *Drift `json:"drift,omitempty"`
 	// Maintenance is how the dataset's tables are kept; nil, and absent, where nothing but the defaults is declared.
 	Maintenance *Upkeep `json:"maintenance,omitempty"`
+	// Subject is whom the rows are about; nil, and absent, for nobody.
+	Subject *SubjectEntry `json:"subject,omitempty"`
+}
+
+// Vault is where the tokens of a name are turned back into values.
+type Vault struct {
+	Name     string `json:"name"`
+	Database string `json:"database"`
 }
 
 // Landing says which dataset the objects under a prefix of the raw bucket belong to.

@@ -54,7 +54,7 @@ func everything(tb testing.TB) ([]dataset.Spec, []dataset.Landing, []dataset.Mod
 		Columns: []dataset.Column{{Name: "id", Type: dataset.Bigint}, {Name: "reason", Type: dataset.String}},
 	}
 	clicks := dataset.Spec{
-		Domain: "lab", Name: "clicks", Keys: []string{"id"}, Format: dataset.JSON{},
+		Domain: "lab", Name: "clicks", Keys: []string{"id"}, Format: dataset.JSON{}, Subject: dataset.Subject{Name: "reader", Column: "id"},
 		Columns: []dataset.Column{{Name: "id", Type: dataset.String}, {Name: "payload", Type: dataset.String}},
 	}
 	taps := dataset.Spec{
@@ -86,6 +86,7 @@ func everything(tb testing.TB) ([]dataset.Spec, []dataset.Landing, []dataset.Mod
 		Columns: []dataset.Column{
 			{Name: "id", Type: dataset.String, Protect: dataset.Hash},
 			{Name: "mail", Type: dataset.String, Class: dataset.Personal, Protect: dataset.HashUnder("2027")},
+			{Name: "phone", Type: dataset.String, Class: dataset.Personal, Protect: dataset.Tokenise("phones")},
 			{Name: "title", Type: dataset.String, Protect: dataset.Null},
 			{Name: "card", Type: dataset.String, Class: dataset.Personal, Protect: dataset.Mask(dataset.Keep{First: 2, Last: 4, Rest: '•'})},
 			{Name: "name", Type: dataset.String, Class: dataset.Personal, Protect: dataset.Mask(dataset.Keep{})},
@@ -173,11 +174,11 @@ func TestSchemaNamesTheMembersOfTheGoldenManifest(t *testing.T) {
 	kind, _ := m.Dataset("lab.kinds")
 	column := kind.Columns[0]
 	// Members that a manifest of an older library does not have either.
-	optional := map[string]int{"dataset": 5, "gate": 1, "format": 1}
+	optional := map[string]int{"dataset": 6, "gate": 1, "format": 1}
 	objects := map[string]any{
-		"dataset": *kind, "format": kind.Format, "column": column, "gate": kind.Gate, "landing": m.Landing[0], "model": m.Models[0],
+		"dataset": *kind, "format": kind.Format, "column": column, "gate": kind.Gate, "landing": m.Landing[0], "model": m.Models[0], "vault": m.Vaults[0],
 	}
-	if got, want := members(t, m), schema.Required; !slices.Equal(got, want) {
+	if got, want := members(t, m), append(schema.Required, "vaults"); !slices.Equal(got, want) || len(got) != len(schema.Properties) {
 		t.Errorf("manifest: got %v, schema has %v", got, want)
 	}
 	for name, object := range objects {
@@ -261,7 +262,7 @@ func TestParseManifestIsStrict(t *testing.T) {
 		"protection":     {`"protect":"drop"`, `"protect":"hide"`, `protect: got "hide"; allowed: none, hash, drop, null`},
 		"mask":           {`"rest":"•"`, `"rest":"••"`, "protect: got {"},
 		"key":            {`"key":"2027"`, `"name":"2027"`, `unknown field "name"`},
-		"unit":           {`"unit":"quarter"`, `"unit":"week"`, "allowed: kind hash with key, mask with first, last and rest"},
+		"unit":           {`"unit":"quarter"`, `"unit":"week"`, "allowed: kind hash with key, tokenise with vault, mask with first, last and rest"},
 		"mixed":          {`"kind":"prefix","length":3`, `"kind":"prefix","width":"1","length":3`, "not as the library writes it"},
 		"parameter":      {`"kind":"prefix","length":3`, `"kind":"prefix","size":3`, `unknown field "size"`},
 		"class":          {`"class":"public"`, `"class":"secret"`, "class: got"},

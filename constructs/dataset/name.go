@@ -29,6 +29,12 @@ func QuarantineDatabase(lake, domain string) string { return lake + "_" + domain
 // CuratedDatabase is the Glue database of a domain's models.
 func CuratedDatabase(lake, domain string) string { return lake + "_" + domain + "_curated" }
 
+// VaultDatabase is the Glue database of a vault, with one table.
+func VaultDatabase(lake, vault string) string { return lake + "_" + vault + "_vault" }
+
+// VaultTable is the table of a vault: what each of its tokens stands for.
+const VaultTable = "tokens"
+
 // OperationsDatabase is the Glue database with the lake's own records.
 func OperationsDatabase(lake string) string { return lake + "_operations" }
 

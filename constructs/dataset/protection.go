@@ -7,13 +7,14 @@ import (
 	"strings"
 )
 
-// Protection says how a column is made safe before it leaves the raw zone: None, Hash, HashUnder, Drop, Null, Mask, Bucket,
-// Prefix, ToDay, ToMonth, ToQuarter or ToYear. Quality rules see the value before it is protected. The protection of a stored
+// Protection says how a column is made safe before it leaves the raw zone: None, Hash, HashUnder, Tokenise, Drop, Null,
+// Mask, Bucket, Prefix, ToDay, ToMonth, ToQuarter or ToYear. Quality rules see the value before it is protected. The protection of a stored
 // column never changes: a table holds all of its rows in one form.
 type Protection struct {
 	kind        string
 	named       bool // whether the key of a hash is another than the lake's own
 	key         string
+	vault       string
 	first, last int
 	rest        rune
 	width       string
@@ -42,8 +43,6 @@ var (
 	Drop = Protection{kind: kindDrop}
 	// Null keeps the column, with its declared type, and stores NULL in every row: for consumers that name the column.
 	Null = Protection{kind: kindNull}
-	// Tokenise is not built yet: Validate refuses it. It is to store a token that a vault can turn back into the value.
-	Tokenise = Protection{kind: kindTokenise}
 	// ToDay stores the first instant of a timestamp's day, in UTC.
 	ToDay = Protection{kind: kindTruncate, unit: "day"}
 	// ToMonth stores the first day of a date's month, or the first instant of a timestamp's, in UTC.
@@ -62,6 +61,16 @@ func HashUnder(key string) Protection { return Protection{kind: kindHash, named:
 
 // HashKey is the name of the key that the column is hashed under, empty for the lake's own; false if it is not hashed.
 func (p Protection) HashKey() (name string, hashed bool) { return p.key, p.kind == kindHash }
+
+// Tokenise stores a token in place of the value, which the vault of this name can turn back: [a-z][a-z0-9_]{0,30}. A token is
+// tok_ and the first 32 hex digits of the value's HMAC-SHA256 under the vault's own secret, so equal values have equal
+// tokens wherever they are tokenised for one vault: they join and serve as keys. The vault is a table of tokens and values
+// in a bucket of its own that Lake.GrantDetokenise alone opens. A vault is a secret of 0.40 USD a month, and the first one
+// of a lake a key of 1 USD (list prices); docs/protection.md tells how tokens are turned back.
+func Tokenise(vault string) Protection { return Protection{kind: kindTokenise, vault: vault} }
+
+// Vault is the name of the vault that can turn the column's tokens back; false if it is not tokenised.
+func (p Protection) Vault() (name string, tokenised bool) { return p.vault, p.kind == kindTokenise }
 
 // Keep says which characters of a text Mask leaves readable. A character is a Unicode code point.
 type Keep struct {
@@ -109,6 +118,8 @@ func (p Protection) String() string {
 		if p.named {
 			return fmt.Sprintf("HashUnder(%q)", p.key)
 		}
+	case kindTokenise:
+		return fmt.Sprintf("Tokenise(%q)", p.vault)
 	case kindMask:
 		var parts []string
 		if p.first != 0 {
@@ -132,7 +143,7 @@ func (p Protection) String() string {
 }
 
 // distinct says that different values stay different, so that the stored ones can be compared in their place.
-func (p Protection) distinct() bool { return p == None || p.kind == kindHash }
+func (p Protection) distinct() bool { return p == None || p.kind == kindHash || p.kind == kindTokenise }
 
 var truncations = []string{"day", "month", "quarter", "year"}
 
@@ -140,6 +151,7 @@ var truncations = []string{"day", "month", "quarter", "year"}
 type protectionJSON struct {
 	Kind   string  `json:"kind"`
 	Key    *string `json:"key,omitempty"`
+	Vault  *string `json:"vault,omitempty"`
 	First  *int    `json:"first,omitempty"`
 	Last   *int    `json:"last,omitempty"`
 	Rest   *string `json:"rest,omitempty"`
@@ -154,6 +166,8 @@ func (p Protection) MarshalJSON() ([]byte, error) {
 	switch {
 	case p.named:
 		j.Key = &p.key
+	case p.kind == kindTokenise:
+		j.Vault = &p.vault
 	case p.kind == kindMask:
 		rest := string(p.rest)
 		j.First, j.Last, j.Rest = &p.first, &p.last, &rest
@@ -188,6 +202,8 @@ func (p *Protection) UnmarshalJSON(b []byte) error {
 	switch {
 	case j.Kind == kindHash && j.Key != nil:
 		*p = HashUnder(*j.Key)
+	case j.Kind == kindTokenise && j.Vault != nil:
+		*p = Tokenise(*j.Vault)
 	case j.Kind == kindMask && j.First != nil && j.Last != nil && j.Rest != nil && len([]rune(*j.Rest)) == 1:
 		*p = Protection{kind: kindMask, first: *j.First, last: *j.Last, rest: []rune(*j.Rest)[0]}
 	case j.Kind == kindBucket && j.Width != nil:
@@ -197,7 +213,7 @@ func (p *Protection) UnmarshalJSON(b []byte) error {
 	case j.Kind == kindPrefix && j.Length != nil:
 		*p = Protection{kind: kindPrefix, length: *j.Length}
 	default:
-		return fmt.Errorf("protect: got %s; allowed: kind hash with key, mask with first, last and rest, bucket with width, truncate with unit, prefix with length", b)
+		return fmt.Errorf("protect: got %s; allowed: kind hash with key, tokenise with vault, mask with first, last and rest, bucket with width, truncate with unit, prefix with length", b)
 	}
 	return nil
 }

@@ -19,7 +19,11 @@ func TestProtections(t *testing.T) {
 		want    string
 	}{
 		{dataset.Boolean, dataset.Null, ""},
-		{dataset.String, dataset.Tokenise, "Protect: is not built yet; got tokenise; allowed: Hash, HashUnder, Drop, Null, Mask"},
+		{dataset.Timestamp, dataset.Tokenise("customers"), ""},
+		{dataset.String, dataset.Tokenise("a" + strings.Repeat("_", 30)), ""},
+		{dataset.String, dataset.Tokenise("a" + strings.Repeat("_", 31)), "Protect: has no name for a vault; got Tokenise(\"a_"},
+		{dataset.String, dataset.Tokenise("2027"), "Protect: has no name for a vault; got Tokenise(\"2027\"); allowed: a lower-case letter, then"},
+		{dataset.String, dataset.Tokenise(""), "Protect: has no name for a vault; got Tokenise(\"\")"},
 		{dataset.Date, dataset.HashUnder("2027"), ""},
 		{dataset.Date, dataset.HashUnder("a" + strings.Repeat("_", 30)), ""},
 		{dataset.Date, dataset.HashUnder("a" + strings.Repeat("_", 31)), "Protect: has no name for a key; got HashUnder(\"a_"},
@@ -81,7 +85,7 @@ func errorText(err error) string {
 	return err.Error()
 }
 
-// Every protection but None and Hash makes different values one, or none at all.
+// Every protection but None, the hashes and Tokenise makes different values one, or none at all.
 var blurring = []dataset.Protection{
 	dataset.Null, dataset.Mask(dataset.Keep{Last: 4}), dataset.Prefix(2), dataset.Bucket(10), dataset.ToDay, dataset.ToMonth, dataset.ToQuarter, dataset.ToYear,
 }
@@ -118,7 +122,7 @@ func TestWhatTellsRowsApartIsNotBlurred(t *testing.T) {
 			}
 		}
 	}
-	for _, p := range []dataset.Protection{dataset.Hash, dataset.HashUnder("k")} {
+	for _, p := range []dataset.Protection{dataset.Hash, dataset.HashUnder("k"), dataset.Tokenise("v")} {
 		hashed := orders()
 		hashed.Columns[0].Protect = p
 		wantProblems(t, hashed.Validate())
@@ -132,6 +136,7 @@ func TestProtectionsAreWrittenAndRead(t *testing.T) {
 		dataset.None:                 {`"none"`, "none"},
 		dataset.Hash:                 {`"hash"`, "hash"},
 		dataset.HashUnder("2027"):    {`{"kind":"hash","key":"2027"}`, `HashUnder("2027")`},
+		dataset.Tokenise("mail"):     {`{"kind":"tokenise","vault":"mail"}`, `Tokenise("mail")`},
 		dataset.Drop:                 {`"drop"`, "drop"},
 		dataset.Null:                 {`"null"`, "null"},
 		dataset.Mask(dataset.Keep{}): {`{"kind":"mask","first":0,"last":0,"rest":"*"}`, "Mask(Keep{})"},

@@ -13,11 +13,14 @@ const (
 	maxKept            = 255
 	maxBucketPrecision = 37
 	keptAllowed        = "a number of characters from 0 to 255"
-	protections        = "Hash, HashUnder, Drop, Null, Mask, Prefix, Bucket, ToDay, ToMonth, ToQuarter, ToYear"
-	distinctAllowed    = "a column with Protect: None or Hash"
+	protections        = "Hash, HashUnder, Tokenise, Drop, Null, Mask, Prefix, Bucket, ToDay, ToMonth, ToQuarter, ToYear"
+	distinctAllowed    = "a column with Protect: None, Hash or Tokenise"
 )
 
-var hashKeyPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_]{0,30}$`)
+var (
+	hashKeyPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_]{0,30}$`)
+	vaultPattern   = regexp.MustCompile(`^[a-z][a-z0-9_]{0,30}$`)
+)
 
 // checkProtection judges the protection against the column's type, which is known to be one.
 func (c Column) checkProtection(l *check.List) {
@@ -28,7 +31,9 @@ func (c Column) checkProtection(l *check.List) {
 			l.Add("Protect", "has no name for a key", p, "Hash, which is under the lake's own; or a name of 1 to 31 lower-case letters, digits and _ that does not start with _")
 		}
 	case kindTokenise:
-		l.Add("Protect", "is not built yet", p, protections)
+		if !vaultPattern.MatchString(p.vault) {
+			l.Add("Protect", "has no name for a vault", p, "a lower-case letter, then up to 30 lower-case letters, digits and _")
+		}
 	case kindMask:
 		c.checkText(l, "a mask replaces characters of text")
 		if p.first < 0 || p.first > maxKept {

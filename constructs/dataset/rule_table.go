@@ -15,8 +15,8 @@ const (
 )
 
 // References accepts rows whose value exists in a column of another dataset's cleaned table, deleted rows left out; NULL
-// refers to nothing and is accepted. Both columns have one type and one protection, None or Hash. What is not
-// there yet is not there: let what is referred to arrive first, or replay. Quarantines unless said otherwise; of a CDC
+// refers to nothing and is accepted. Both columns have one type and one protection, None, Hash or
+// Tokenise. What is not there yet is not there: let what is referred to arrive first, or replay. Quarantines unless said otherwise; of a CDC
 // dataset, whose changes are kept or refused as units, it has to Block or to Warn.
 func References(dataset, column string) Rule {
 	return Rule{kind: kindReference, name: dataset, column: column}
@@ -24,7 +24,7 @@ func References(dataset, column string) Rule {
 
 // Uniqueness accepts a batch if, in the table as it would be afterwards, at least this share of the rows with a value in
 // the column have one that no other row has: above 0, at most 1. Judging it reads the whole column, and the keys. For
-// columns with Protect: None or Hash. Blocks unless said otherwise. For the key columns, which are unique by themselves,
+// columns with Protect: None, Hash or Tokenise. Blocks unless said otherwise. For the key columns, which are unique by themselves,
 // UniqueKey tells of records that contradict each other.
 func Uniqueness(share float64) Rule { return Rule{kind: kindUniqueness, share: &share} }
 

@@ -63,6 +63,9 @@ type Spec struct {
 	// Maintenance says how long replaced states of the tables are kept and to which size their files are compacted.
 	// Default: 7 days, and 128 MiB.
 	Maintenance Maintenance
+	// Subject says whom the rows are about, so that one person's rows can be erased on request.
+	// Default: nobody; an erasure passes the dataset over.
+	Subject Subject
 	// Freshness is how soon a landed record should be in the table: whole seconds, at least one minute. The time the lake
 	// gathers arrivals before it starts a run follows the tightest promise among its datasets.
 	// Default: zero, no promise.

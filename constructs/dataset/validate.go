@@ -62,6 +62,7 @@ func (s Spec) Validate() error {
 	s.checkDrift(&l)
 	s.checkDeliveries(&l)
 	s.checkTableFormat(&l)
+	s.checkSubject(&l)
 	s.Gate.check(&l)
 	s.Maintenance.check(&l)
 	if f := s.Freshness; f != 0 && (f < minFreshness || f%time.Second != 0) {
@@ -92,7 +93,7 @@ func (s Spec) checkTableFormat(l *check.List) {
 	}
 }
 
-const keyProtections = "Protect: Hash, which keeps equal values equal and different ones different, or another key"
+const keyProtections = "Protect: Hash or Tokenise, which keep equal values equal and different ones different, or another key"
 
 func (s Spec) checkKeys(l *check.List) {
 	if len(s.Keys) == 0 {

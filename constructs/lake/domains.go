@@ -62,26 +62,14 @@ func (l *Lake) newDatabases(id string, zone storage.ZoneRef, name func(lake, dom
 }
 
 // GrantRead lets reader query the cleaned and curated tables of the domains in the lake's workgroup: workgroup, results,
-// table definitions, data and keys together. Without domains it covers all of them. Raw and quarantine stay closed,
-// since they hold unprotected records. A domain the lake does not have panics.
+// table definitions, data and keys together. Without domains it covers all of them. Raw, quarantine and vaults stay
+// closed, since they hold unprotected values. A domain the lake does not have panics.
 func (l *Lake) GrantRead(reader awsiam.IGrantable, names ...string) awsiam.Grant {
-	known := l.manifest.Manifest().Domains()
 	if len(names) == 0 {
-		names = known
+		names = l.manifest.Manifest().Domains()
 	}
 	var problems check.List
-	var databases []catalog.DatabaseRef
-	for i, name := range names {
-		if !slices.Contains(known, name) {
-			problems.Add(check.Index("domain", i), "is no domain of the lake", name, strings.Join(known, ", "))
-			continue
-		}
-		for _, zone := range []domains{l.cleanedTables, l.curatedTables} {
-			if db, ok := zone[name]; ok {
-				databases = append(databases, db)
-			}
-		}
-	}
+	databases := l.databasesOf(&problems, names)
 	check.Must(fmt.Sprintf("%s GrantRead", *l.Node().Path()), problems.Err())
 	return l.workgroup.GrantQuery(reader, databases...)
 }
@@ -103,6 +91,12 @@ func (l *Lake) Source(id string) constructs.Construct {
 // lets operator read nothing.
 func (l *Lake) GrantReplay(operator awsiam.IGrantable) awsiam.Grant {
 	return l.pipeline.GrantReplay(operator).Combine(l.raw.GrantPut(operator, contract.CorrectionsFolder))
+}
+
+// GrantErase lets operator ask for erasures and see what becomes of them. Of the lake's data it lets operator read
+// nothing. In a lake without a dataset that declares a Subject it panics.
+func (l *Lake) GrantErase(operator awsiam.IGrantable) awsiam.Grant {
+	return l.pipeline.GrantErase(operator)
 }
 
 // lander is a source whose senders are granted one by one.

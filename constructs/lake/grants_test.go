@@ -172,18 +172,22 @@ func TestSenders(t *testing.T) {
 var dataclass = regexp.MustCompile(`(?s)class (\w+)Arguments\(_Arguments\):.*?\n\n\n|class (\w+)Arguments\(_Arguments\):.*$`)
 
 // TestJobArguments compares what the constructs give the jobs with what the scripts' dataclasses expect; run_uri,
-// manifest_uri and request come with each run.
+// manifest_uri, erasure and request come with each run.
 func TestJobArguments(t *testing.T) {
 	source, err := os.ReadFile("../../glue-scripts/lakejobs/arguments.py")
 	if err != nil {
 		t.Fatal(err)
 	}
 	field := regexp.MustCompile(`(?m)^    (\w+): (?:str|int)$`)
-	tpl := synth(t, with(func(p *lake.Props) { p.Models = files("sales/totals.sql", totals) }))
+	tpl := synth(t, with(func(p *lake.Props) {
+		p.Models = files("sales/totals.sql", totals)
+		forget(p)
+	}))
 	for id, want := range map[string]struct {
 		given string
 		jobs  int
-	}{"LakePipelineRun": {`"Arguments":{"--run_uri.$":"$.run_uri"}`, 2}, "LakePipelineMaintenance": {`"Arguments":{"--manifest_uri.$":"$.manifest_uri","--request.$":"States.JsonToString($$.Execution.Input)"}`, 1}} {
+	}{"LakePipelineRun": {`"Arguments":{"--run_uri.$":"$.run_uri"}`, 2}, "LakePipelineMaintenance": {`"Arguments":{"--manifest_uri.$":"$.manifest_uri","--request.$":"States.JsonToString($$.Execution.Input)"}`, 1},
+		"LakePipelineErasure": {`"Arguments":{"--erasure.$":"$$.Execution.Name","--manifest_uri.$":"$.manifest.manifest_uri","--request.$":"$.request"}`, 1}} {
 		machine := tpl.Named(t, "AWS::StepFunctions::StateMachine", id).Properties()["DefinitionString"].(string)
 		if strings.Count(machine, want.given) != want.jobs || strings.Count(machine, `"Arguments"`) != want.jobs {
 			t.Errorf("%s does not give its jobs %s alone", id, want.given)
@@ -194,7 +198,7 @@ func TestJobArguments(t *testing.T) {
 		name := regexp.MustCompile(`class (\w+)Arguments`).FindStringSubmatch(m)[1]
 		var want []string
 		for _, f := range field.FindAllStringSubmatch(m, -1) {
-			if f[1] != "run_uri" && f[1] != "manifest_uri" && f[1] != "request" {
+			if f[1] != "run_uri" && f[1] != "manifest_uri" && f[1] != "erasure" && f[1] != "request" {
 				want = append(want, f[1])
 			}
 		}
@@ -212,8 +216,8 @@ func TestJobArguments(t *testing.T) {
 		}
 		seen++
 	}
-	if seen != 3 {
-		t.Errorf("found %d dataclasses of arguments, want 3", seen)
+	if seen != 4 {
+		t.Errorf("found %d dataclasses of arguments, want 4", seen)
 	}
 }
 

@@ -3,6 +3,7 @@ package lake
 import (
 	"maps"
 
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssecretsmanager"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
@@ -22,7 +23,8 @@ import (
 // of resources depends on the number of domains, not of datasets: about 94, two per domain with a dataset, one per
 // domain with a model, and, from about six domains on, a managed policy where a job's inline policy would outgrow IAM's
 // limit. Idle it costs about 7 USD a month: five keys, the alarms and a secret if a column is hashed (list prices,
-// us-east-1); everything else is paid by use.
+// us-east-1); everything else is paid by use. The first vault of tokens adds a bucket and a key, and each a secret, a
+// database and a workgroup.
 type Lake struct {
 	constructs.Construct
 	props                                          Props
@@ -32,6 +34,8 @@ type Lake struct {
 	ledger                                         *catalog.Ledger
 	operations                                     *catalog.Operations
 	cleanedTables, curatedTables, quarantineTables domains
+	vaultZone                                      *storage.Zone
+	vaults                                         map[string]vault
 	alarms                                         *operations.Alarms
 	pipeline                                       *processing.Pipeline
 	arrivals                                       *ingestion.Arrivals
@@ -53,6 +57,7 @@ func New(scope constructs.Construct, id string, props *Props) *Lake {
 	l.newStorage()
 	l.newCatalog(manifest)
 	l.alarms = operations.NewAlarms(l, "Alarms", l.alarmsProps())
+	l.newVaults()
 	l.newPipeline()
 	for _, source := range props.Sources.ids() {
 		l.sources[source] = props.Sources[source].Attach(l, source, asLakeRef{l})
@@ -72,6 +77,9 @@ func (l *Lake) newStorage() {
 	l.cleaned = zone("Cleaned", storage.ZoneProps{Key: l.keys.Cleaned()})
 	l.curated = zone("Curated", storage.ZoneProps{Key: l.keys.Curated()})
 	l.quarantine = zone("Quarantine", storage.ZoneProps{Key: l.keys.Quarantine()})
+	if len(l.manifest.Vaults()) > 0 {
+		l.vaultZone = zone("Vault", storage.ZoneProps{Key: l.keys.Vault(), ResultRetention: detokenisedRetention})
+	}
 	l.artifacts = storage.NewArtifacts(l, "Artifacts", &storage.ArtifactsProps{
 		Key: l.keys.Control(), AccessLogs: logs, AllowDeletion: l.props.AllowDeletion,
 	})
@@ -95,6 +103,15 @@ func (l *Lake) newPipeline() {
 		AllowDeletion: l.props.AllowDeletion, ConfigureJob: l.props.ConfigureJob,
 	}
 	props.HashSecrets = l.newHashSecrets()
+	props.Vaults = l.pipelineVaults()
+	if len(l.manifest.Manifest().Subjects()) > 0 {
+		props.ErasureSecret = security.NewHashSecret(l, "ErasureSecret", &security.HashSecretProps{
+			Key: l.keys.Control(), AllowDeletion: l.props.AllowDeletion,
+			Configure: func(p *awssecretsmanager.CfnSecretProps) {
+				p.Description = jsii.String("HMAC key by which erased subjects are remembered; must not change")
+			},
+		})
+	}
 	l.pipeline = processing.NewPipeline(l, "Pipeline", props)
 	l.arrivals = ingestion.NewArrivals(l, "Arrivals", &ingestion.ArrivalsProps{
 		Manifest: l.manifest, Raw: l.raw, Ledger: l.ledger, Waker: l.pipeline, ReconcileEvery: l.props.ReconcileEvery, Alarms: l.alarms,

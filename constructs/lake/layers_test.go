@@ -133,6 +133,7 @@ func TestSparkJobEveryPropCounts(t *testing.T) {
 		"Libraries":         func(p *processing.SparkJobProps) { p.Libraries = []awss3assets.Asset{p.Script} },
 		"TableFormats":      func(p *processing.SparkJobProps) { p.TableFormats = []dataset.TableFormat{dataset.Delta} },
 		"Workers":           func(p *processing.SparkJobProps) { p.Workers = 9 },
+		"WorkerType":        func(p *processing.SparkJobProps) { p.WorkerType = processing.G4X },
 		"MaxConcurrentRuns": func(p *processing.SparkJobProps) { p.MaxConcurrentRuns = 9 },
 		"Timeout":           func(p *processing.SparkJobProps) { p.Timeout = time.Hour },
 		"LogRetention":      func(p *processing.SparkJobProps) { p.LogRetention = 24 * time.Hour },
@@ -158,9 +159,9 @@ func TestSparkJobEveryPropCounts(t *testing.T) {
 func TestSparkJobRejections(t *testing.T) {
 	stack := cdktest.NewStack(t)
 	bad := &processing.SparkJobProps{Libraries: []awss3assets.Asset{nil}, Arguments: map[string]string{"--x": "y"},
-		TableFormats: []dataset.TableFormat{dataset.Hudi}, Workers: 1, MaxConcurrentRuns: -1, Timeout: time.Second, LogRetention: time.Hour}
+		TableFormats: []dataset.TableFormat{dataset.Hudi}, Workers: 1, WorkerType: "G.3X", MaxConcurrentRuns: -1, Timeout: time.Second, LogRetention: time.Hour}
 	err := cdktest.Rejected(t, func() { processing.NewSparkJob(stack, "Job", bad) })
-	for _, path := range []string{"Script", "Libraries[0]", `Arguments["--x"]`, "TableFormats[0]", "Workers", "MaxConcurrentRuns", "Timeout", "LogRetention"} {
+	for _, path := range []string{"Script", "Libraries[0]", `Arguments["--x"]`, "TableFormats[0]", "Workers", "WorkerType", "MaxConcurrentRuns", "Timeout", "LogRetention"} {
 		if !strings.Contains(err.Error(), "\n  "+path+": ") {
 			t.Errorf("%s is not refused: %v", path, err)
 		}

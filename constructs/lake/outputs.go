@@ -8,6 +8,7 @@ import (
 
 	"github.com/strata-cdk/strata/constructs/ingestion"
 	"github.com/strata-cdk/strata/constructs/internal/handler"
+	"github.com/strata-cdk/strata/constructs/storage"
 )
 
 // newOutputs tells operators where things are and how to replay and reconcile.
@@ -17,12 +18,21 @@ func (l *Lake) newOutputs() {
 	}
 	output("RawBucket", "Bucket where sources land", l.raw.BucketName())
 	output("WorkgroupName", "Athena workgroup with the named queries", l.workgroup.Name())
+	if names := l.vaultWorkgroups(); len(names) > 0 {
+		output("VaultWorkgroups", "Athena workgroups in which tokens are turned back", strings.Join(names, " "))
+	}
 	output("LedgerTable", "DynamoDB table that records what the lake did", l.ledger.TableName())
 	output("AlarmTopicArn", "Topic that is told of alarms and failures", *l.alarms.Topic().TopicArn())
 	output("StateMachineArn", "State machine of the pipeline's runs", l.pipeline.StateMachineArn())
 	output("MaintenanceMachineArn", "State machine of the tables' maintenance", l.pipeline.MaintenanceArn())
 	output("MaintainCommand", "Maintains every table now and compacts what it can; one dataset: \"dataset\": \"<id>\"",
 		`aws stepfunctions start-execution --state-machine-arn `+l.pipeline.MaintenanceArn()+` --input '{"force":true}'`)
+	if arn := l.pipeline.ErasureArn(); arn != "" {
+		output("ErasureMachineArn", "State machine that erases data subjects on request", arn)
+		output("ErasureRequests", "Folder for requests: {\"subject\": \"<name>\", \"values\": [\"<text>\", ...]}", l.artifacts.URI(storage.ErasureRequests))
+		output("EraseCommand", "Erases whom a request names, put in that folder as request.json",
+			`aws stepfunctions start-execution --state-machine-arn `+arn+` --input '{"request":"`+storage.ErasureRequests+`request.json"}'`)
+	}
 	output("DispatchFunction", "Function that claims batches and starts runs", l.pipeline.DispatchName())
 	output("ReconcileFunction", "Function that compares the raw bucket with the inboxes", l.arrivals.ReconcileName())
 	output("ReplayStateMachineArn", "State machine that carries a replay to its end; its input is as of ReplayCommand", l.pipeline.ReplayArn())

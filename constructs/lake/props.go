@@ -40,15 +40,16 @@ type Props struct {
 	// Pipeline tunes how batches are claimed, run and retried.
 	// Default: the default of each setting.
 	Pipeline processing.Settings
-	// ConfigureJob changes the properties of each of the pipeline's jobs, named "refine", "publish" and "maintain", as in
-	// processing.SparkJobProps.
+	// ConfigureJob changes the properties of each of the pipeline's jobs, named "refine", "publish", "maintain" and "erase",
+	// as in processing.SparkJobProps.
 	// Default: nothing is changed.
 	ConfigureJob func(name string, props *awsglue.CfnJobProps)
 	// ReconcileEvery is the time between two comparisons of the raw bucket with the inboxes, which find objects whose
 	// event was lost or that are older than the lake. Whole minutes, from 1 hour to 7 days.
 	// Default: one day.
 	ReconcileEvery time.Duration
-	// RawRetention is how long landed objects are kept, in whole days. What is gone cannot be replayed.
+	// RawRetention is how long landed objects are kept, in whole days. What is gone cannot be replayed. Required if a
+	// dataset declares a Subject: raw objects are never rewritten, so whoever is erased stays in them until they go.
 	// Default: forever.
 	RawRetention time.Duration
 	// ScanLimit cancels an Athena query that has scanned this many bytes, at least 10,000,000.
@@ -62,7 +63,8 @@ type Props struct {
 	// Default: none.
 	AlarmEmails []string
 	// Keys brings customer keys of your own.
-	// Default: five new keys, one per data zone and one for everything else, 5 USD a month in all.
+	// Default: five new keys, one per data zone and one for everything else, 5 USD a month in all; a sixth one, for vaults, if
+	// a column is tokenised.
 	Keys security.KeysProps
 	// LogRetention is how long logs are kept, in whole days out of those CloudWatch Logs accepts.
 	// Default: 90 days.

@@ -3,6 +3,7 @@ package lake
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,6 +44,7 @@ func (p *Props) manifest() (*dataset.Manifest, error) {
 	p.checkQueries(&l, manifest)
 	p.checkSettings(&l)
 	l.Under("Pipeline", p.Pipeline.CheckAges(manifest.Datasets))
+	p.checkForgetting(&l, declared.specs)
 	if err := l.Err(); err != nil {
 		return nil, err
 	}
@@ -174,6 +176,15 @@ func (p *Props) checkSettings(l *check.List) {
 	renamed(l, alarms.Validate(), "Emails", "AlarmEmails")
 	l.Under("Keys", p.Keys.Validate())
 	security.CheckLogRetention(l, "LogRetention", p.LogRetention)
+}
+
+// checkForgetting judges that a lake which erases people on request does not keep them for ever where senders wrote them.
+func (p *Props) checkForgetting(l *check.List, specs []dataset.Spec) {
+	i := slices.IndexFunc(specs, func(s dataset.Spec) bool { return s.Subject != (dataset.Subject{}) })
+	if i >= 0 && p.RawRetention == 0 {
+		l.Add("RawRetention", "is missing: "+specs[i].ID()+" declares a Subject, and whoever is erased stays in raw objects, which are never rewritten, until they expire",
+			nil, "how long raw objects may be needed, such as 30 * 24 * time.Hour")
+	}
 }
 
 // renamed adds problems of a layer under the name its field has here.

@@ -14,8 +14,8 @@ import (
 	"github.com/strata-cdk/strata/constructs/storage"
 )
 
-// The arguments of the jobs, as the frozen dataclasses of the scripts name them. run_uri, manifest_uri and
-// request come with each run.
+// The arguments of the jobs, as the frozen dataclasses of the scripts name them. run_uri, manifest_uri,
+// erasure and request come with each run.
 const (
 	argLake             = "lake"
 	argLedgerTable      = "ledger_table"
@@ -23,8 +23,13 @@ const (
 	argCleanedBucket    = "cleaned_bucket"
 	argQuarantineBucket = "quarantine_bucket"
 	argCuratedBucket    = "curated_bucket"
+	argRawBucket        = "raw_bucket"
+	argErasureSecret    = "erasure_secret"
+	argMaintainSeconds  = "maintain_seconds"
 	argHashSecret       = "hash_secret"
 	argHashKeys         = "hash_keys"
+	argVaultBucket      = "vault_bucket"
+	argTokenKeys        = "token_keys"
 	argLeaseSeconds     = "lease_seconds"
 	argWakeQueueURL     = "wake_queue_url"
 	argWindowSeconds    = "window_seconds"
@@ -33,22 +38,25 @@ const (
 func (p *Pipeline) newJobs() {
 	c := &p.props
 	library := asset.JobLibrary(p, "JobLibrary")
+	hashes := c.hashArguments()
 	refine := map[string]string{
 		argCleanedBucket:    c.Cleaned[0].Zone().BucketName(),
 		argQuarantineBucket: c.Quarantine[0].Zone().BucketName(),
-		argHashSecret:       "none",
-		argHashKeys:         "none",
+		argVaultBucket:      "none",
+		argTokenKeys:        "none",
+		argErasureSecret:    "none",
 	}
-	var named []string
-	for _, name := range slices.Sorted(maps.Keys(c.HashSecrets)) {
-		if name == "" {
-			refine[argHashSecret] = c.HashSecrets[name].Arn()
-		} else {
-			named = append(named, name+"="+c.HashSecrets[name].Arn())
-		}
+	maps.Copy(refine, hashes)
+	if c.forgets() {
+		refine[argErasureSecret] = c.ErasureSecret.Arn()
 	}
-	if len(named) > 0 {
-		refine[argHashKeys] = strings.Join(named, ",")
+	var tokens []string
+	for _, name := range slices.Sorted(maps.Keys(c.Vaults)) {
+		refine[argVaultBucket] = c.Vaults[name].Database.Zone().BucketName()
+		tokens = append(tokens, name+"="+c.Vaults[name].Secret.Arn())
+	}
+	if len(tokens) > 0 {
+		refine[argTokenKeys] = strings.Join(tokens, ",")
 	}
 	p.refine = p.newJob("Refine", "refine", library, refine)
 	p.grantRun(p.refine)
@@ -57,10 +65,18 @@ func (p *Pipeline) newJobs() {
 	c.Artifacts.GrantPut(p.refine.Role(), storage.Batches, storage.Corrections, storage.Quality)
 	c.Artifacts.GrantRead(p.refine.Role(), storage.Corrections)
 	c.Ledger.Grant(p.refine.Role(), catalog.History)
-	catalog.GrantReadWrite(p.refine.Role(), slices.Concat(c.Cleaned, c.Quarantine)...)
+	catalog.GrantReadWrite(p.refine.Role(), slices.Concat(c.Cleaned, c.Quarantine, c.vaults())...)
 	p.grantFind(p.refine)
 	for _, name := range slices.Sorted(maps.Keys(c.HashSecrets)) {
 		c.HashSecrets[name].GrantRead(p.refine.Role())
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Vaults)) {
+		c.Vaults[name].Secret.GrantRead(p.refine.Role())
+	}
+	if c.forgets() {
+		c.ErasureSecret.GrantRead(p.refine.Role())
+		c.Ledger.Grant(p.refine.Role(), catalog.Forgotten)
+		p.newErase(library, hashes)
 	}
 	p.newMaintain(library)
 	if !c.publishes() {
@@ -100,7 +116,7 @@ func (p *Pipeline) newJob(id, script string, library awss3assets.Asset, further 
 	return NewSparkJob(p, id, &SparkJobProps{
 		Script: asset.JobScript(p, id+"Script", script), Libraries: []awss3assets.Asset{library}, Arguments: arguments,
 		TableFormats: c.Manifest.TableFormats(),
-		Key:          c.Key, Workers: c.Workers, MaxConcurrentRuns: c.MaxConcurrentRuns, Timeout: c.JobTimeout,
+		Key:          c.Key, Workers: c.Workers, WorkerType: c.WorkerType, MaxConcurrentRuns: c.MaxConcurrentRuns, Timeout: c.JobTimeout,
 		LogRetention: c.LogRetention, AllowDeletion: c.AllowDeletion,
 		Configure: func(props *awsglue.CfnJobProps) {
 			if c.ConfigureJob != nil {

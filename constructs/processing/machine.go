@@ -4,11 +4,13 @@ import (
 	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsstepfunctions"
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/strata-cdk/strata/constructs/internal/check"
+	"github.com/strata-cdk/strata/constructs/internal/conv"
 	"github.com/strata-cdk/strata/constructs/internal/handler"
 	"github.com/strata-cdk/strata/constructs/security"
 	"github.com/strata-cdk/strata/lambda/contract"
@@ -22,6 +24,17 @@ type machine struct {
 	arn      string
 	resource awsstepfunctions.CfnStateMachine
 	role     awsiam.Role
+}
+
+// watch makes the alarm id go off when executions of m end so, as the metric of AWS/States counts them.
+func (p *Pipeline) watch(m *machine, id, metric, description string) {
+	p.props.Alarms.Watch(p, id, &awscloudwatch.AlarmProps{
+		AlarmDescription: jsii.String(description),
+		Metric: awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
+			Namespace: jsii.String("AWS/States"), MetricName: jsii.String(metric), Statistic: jsii.String("Sum"),
+			DimensionsMap: &map[string]*string{"StateMachineArn": jsii.String(m.arn)}, Period: conv.Duration(5 * time.Minute),
+		}),
+	})
 }
 
 func (p *Pipeline) newMachine() *machine {

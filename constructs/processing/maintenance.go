@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3assets"
 	"github.com/aws/jsii-runtime-go"
@@ -14,7 +13,6 @@ import (
 	"github.com/strata-cdk/strata/constructs/catalog"
 	"github.com/strata-cdk/strata/constructs/dataset"
 	"github.com/strata-cdk/strata/constructs/internal/check"
-	"github.com/strata-cdk/strata/constructs/internal/conv"
 	"github.com/strata-cdk/strata/constructs/internal/handler"
 	"github.com/strata-cdk/strata/constructs/security"
 	"github.com/strata-cdk/strata/constructs/storage"
@@ -39,7 +37,7 @@ func (p *Pipeline) newMaintain(library awss3assets.Asset) {
 	c.Artifacts.GrantRead(role, storage.Manifests)
 	c.Ledger.Grant(role, catalog.Maintain)
 	c.Artifacts.GrantPut(role, storage.MaintenanceResults)
-	catalog.GrantReadWrite(role, allOf(c.Cleaned, c.Quarantine, c.Curated)...)
+	catalog.GrantReadWrite(role, allOf(c.Cleaned, c.Quarantine, c.Curated, c.vaults())...)
 	p.grantFind(p.maintain)
 	p.GrantWake(role)
 	grantMetrics(role)
@@ -62,13 +60,7 @@ func (p *Pipeline) newMaintenanceMachine() {
 	p.maintain.GrantStart(machine.role)
 	p.maintenance = machine
 	handler.StartOnSchedule(p, "MaintenanceSchedule", jsii.String(machine.arn), c.MaintainEvery, map[string]string{})
-	c.Alarms.Watch(p, "MaintenanceFailures", &awscloudwatch.AlarmProps{
-		AlarmDescription: jsii.String("Tables could not be maintained: the table maintenance_results says which and why. The next tick tries anew."),
-		Metric: awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
-			Namespace: jsii.String("AWS/States"), MetricName: jsii.String("ExecutionsFailed"), Statistic: jsii.String("Sum"),
-			DimensionsMap: &map[string]*string{"StateMachineArn": jsii.String(machine.arn)}, Period: conv.Duration(5 * time.Minute),
-		}),
-	})
+	p.watch(machine, "MaintenanceFailures", "ExecutionsFailed", "Tables could not be maintained: the table maintenance_results says which and why. The next tick tries anew.")
 }
 
 func maintenance(timeout time.Duration) (string, error) {

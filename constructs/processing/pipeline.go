@@ -34,7 +34,8 @@ const (
 
 // Pipeline claims pending objects in batches, refines them into cleaned tables, publishes the models that read those,
 // and records every outcome. It makes the wake queue, the functions dispatch and record, the Spark jobs refine and,
-// with models, publish, the state machine of a run, job and state machine of the tables' maintenance, a sweep on a schedule and a rule that records executions which end
+// with models, publish, the state machine of a run, job and state machine of the tables' maintenance, those of erasures if a
+// dataset says whom its rows are about, a sweep on a schedule and a rule that records executions which end
 // without having recorded it themselves. Idle it costs the sweep's invocations and the alarms.
 type Pipeline struct {
 	constructs.Construct
@@ -43,9 +44,10 @@ type Pipeline struct {
 	undelivered      *queue.Queue
 	dispatch, record awslambda.Function
 	refine, publish  *SparkJob
-	maintain         *SparkJob
+	maintain, erase  *SparkJob
 	machine, replay  *machine
 	maintenance      *machine
+	erasure          *machine
 }
 
 // NewPipeline makes the pipeline.
@@ -68,6 +70,9 @@ func NewPipeline(scope constructs.Construct, id string, props *PipelineProps) *P
 	p.machine = p.newMachine()
 	p.newDispatch()
 	p.newMaintenanceMachine()
+	if p.props.forgets() {
+		p.newErasureMachine()
+	}
 	p.newReplay()
 	return p
 }

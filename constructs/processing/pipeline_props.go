@@ -2,6 +2,8 @@ package processing
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsglue"
@@ -24,6 +26,14 @@ type AlarmTopic interface {
 	GrantPublish(grantee awsiam.IGrantable) awsiam.Grant
 }
 
+// Vault is where the tokens of one name are turned back.
+type Vault struct {
+	// Database holds the vault's table. Refine adds to it, and maintenance keeps it.
+	Database catalog.DatabaseRef
+	// Secret is the key under which tokens are made.
+	Secret *security.HashSecret
+}
+
 // PipelineProps configures a pipeline.
 type PipelineProps struct {
 	Settings
@@ -40,13 +50,20 @@ type PipelineProps struct {
 	Curated []catalog.DatabaseRef
 	// Ledger records what the pipeline does. Required.
 	Ledger catalog.LedgerRef
-	// Alarms is told of failed runs and batches, and has two alarms, on the failures of dispatch and of maintenance, 0.10
-	// USD a month each (list price). Required.
+	// Alarms is told of failed runs and batches, and has an alarm on the failures of dispatch, one
+	// on those of maintenance and, with a Subject, one on those of erasures, 0.10 USD a month each (list price). Required.
 	Alarms AlarmTopic
 	// HashSecrets are the keys of hashed columns by name; the lake's own has the empty one. Required is each under which the
 	// manifest hashes a column.
 	// Default: none.
 	HashSecrets map[string]*security.HashSecret
+	// Vaults are the vaults of tokens by name, in databases of one zone. Required is each that the manifest names.
+	// Default: none.
+	Vaults map[string]Vault
+	// ErasureSecret is the key of the hashes by which erased subjects are remembered. Required if a dataset declares a
+	// Subject. It must stay: without it nobody who was erased is known any more.
+	// Default: none.
+	ErasureSecret *security.HashSecret
 	// Key encrypts queues and logs. A key that is brought must admit security.EventsToQueues and security.LogGroups.
 	// Default: a new key.
 	Key awskms.IKey
@@ -57,7 +74,8 @@ type PipelineProps struct {
 	// is set as well.
 	// Default: false, they are retained.
 	AllowDeletion bool
-	// ConfigureJob changes the properties of each job, named "refine", "publish" and "maintain", as in SparkJobProps.
+	// ConfigureJob changes the properties of each job, named "refine", "publish", "maintain" and "erase", as in
+	// SparkJobProps.
 	// Default: nothing is changed.
 	ConfigureJob func(name string, props *awsglue.CfnJobProps)
 }
@@ -84,9 +102,17 @@ func (p *PipelineProps) Validate() error {
 	oneZone(&l, "Cleaned", p.Cleaned)
 	oneZone(&l, "Quarantine", p.Quarantine)
 	oneZone(&l, "Curated", p.Curated)
+	oneZone(&l, "Vaults", p.vaults())
 	if p.Manifest != nil {
 		required("Curated", len(p.Curated) == 0 && p.publishes(), "the curated database of each domain with a model")
+		required("ErasureSecret", p.ErasureSecret == nil && p.forgets(), "security.NewHashSecret(…), because a dataset declares a Subject")
 		l.Under("", p.CheckAges(p.Manifest.Manifest().Datasets))
+		for _, v := range p.Manifest.Vaults() {
+			given := p.Vaults[v.Name]
+			path := check.Key("Vaults", v.Name)
+			required(path+".Database", given.Database == nil, "catalog.NewDatabase(…), because a column is tokenised for it")
+			required(path+".Secret", given.Secret == nil, "security.NewHashSecret(…), because a column is tokenised for it")
+		}
 		for _, name := range p.Manifest.HashKeys() {
 			required(fmt.Sprintf("HashSecrets[%q]", name), p.HashSecrets[name] == nil, "security.NewHashSecret(…), because a column is hashed under it")
 		}
@@ -105,6 +131,17 @@ func oneZone(l *check.List, path string, databases []catalog.DatabaseRef) {
 			l.Add(check.Index(path, i), "lies in another zone than "+check.Index(path, 0), d.Name(), "databases of one zone")
 		}
 	}
+}
+
+// vaults are the databases of the vaults, by name.
+func (p *PipelineProps) vaults() []catalog.DatabaseRef {
+	var all []catalog.DatabaseRef
+	for _, name := range slices.Sorted(maps.Keys(p.Vaults)) {
+		if db := p.Vaults[name].Database; db != nil {
+			all = append(all, db)
+		}
+	}
+	return all
 }
 
 func (p *PipelineProps) publishes() bool { return len(p.Manifest.Manifest().Models) > 0 }

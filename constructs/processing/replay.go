@@ -3,10 +3,7 @@ package processing
 import (
 	"time"
 
-	"github.com/aws/aws-cdk-go/awscdk/v2"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
-	"github.com/aws/jsii-runtime-go"
 
 	"github.com/strata-cdk/strata/constructs/internal/check"
 	"github.com/strata-cdk/strata/constructs/internal/handler"
@@ -44,14 +41,7 @@ func (p *Pipeline) newReplay() {
 	invoke(p.dispatch, p.replay.role)
 	invoke(restore, p.replay.role)
 	for _, watched := range [][2]string{{"ReplayFailed", "ExecutionsFailed"}, {"ReplayTimedOut", "ExecutionsTimedOut"}} {
-		c.Alarms.Watch(p, watched[0], &awscloudwatch.AlarmProps{
-			AlarmDescription: jsii.String("A replay did not end well: the execution's cause says what failed, and why."),
-			Metric: awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
-				Namespace: jsii.String("AWS/States"), MetricName: jsii.String(watched[1]), Statistic: jsii.String("Sum"),
-				DimensionsMap: &map[string]*string{"StateMachineArn": jsii.String(p.replay.arn)},
-				Period:        awscdk.Duration_Minutes(jsii.Number(5)),
-			}),
-		})
+		p.watch(p.replay, watched[0], watched[1], "A replay did not end well: the execution's cause says what failed, and why.")
 	}
 }
 

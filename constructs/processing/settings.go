@@ -26,10 +26,14 @@ type Settings struct {
 	// least one object, however large that is.
 	// Default: 10 GiB.
 	MaxBatchBytes int64
-	// Workers is the number of G.1X workers (4 vCPU, 16 GB, 1 DPU each) of one job run, the driver included, from 2 to
-	// 299. A DPU-hour costs about 0.44 USD (list price, us-east-1), billed by the second.
+	// Workers is the number of workers of one job run, the driver included, from 2 to 299. A DPU-hour costs about 0.44 USD
+	// (list price, us-east-1), billed by the second.
 	// Default: 2.
 	Workers int
+	// WorkerType is the size of each worker. A batch that fails for "No space left on device" wants one with more disk,
+	// more Workers, or a smaller MaxBatchBytes: what is shuffled and cached of a batch lies on the workers' disks.
+	// Default: G1X.
+	WorkerType WorkerType
 	// MaxConcurrentRuns is how many runs of each job may work at once, from 1 to 1000; further ones wait and retry. Runs
 	// work on different datasets.
 	// Default: 10.
@@ -68,6 +72,7 @@ func (s Settings) Validate() error {
 	number(&l, "MaxBatchObjects", int64(s.MaxBatchObjects), 1, 10_000)
 	number(&l, "MaxBatchBytes", s.MaxBatchBytes, 1<<20, 1<<40)
 	number(&l, "Workers", int64(s.Workers), 2, 299)
+	s.WorkerType.check(&l, "WorkerType")
 	number(&l, "MaxConcurrentRuns", int64(s.MaxConcurrentRuns), 1, 1000)
 	span(&l, "JobTimeout", s.JobTimeout, time.Minute, 5*time.Minute, 7*24*time.Hour)
 	span(&l, "SweepEvery", s.SweepEvery, time.Minute, time.Minute, 24*time.Hour)
@@ -81,6 +86,7 @@ func (s Settings) withDefaults() Settings {
 	orDefault(&s.MaxBatchObjects, defaultMaxBatchObjects)
 	orDefault(&s.MaxBatchBytes, defaultMaxBatchBytes)
 	orDefault(&s.Workers, defaultWorkers)
+	orDefault(&s.WorkerType, G1X)
 	orDefault(&s.MaxConcurrentRuns, defaultMaxConcurrentRuns)
 	orDefault(&s.JobTimeout, defaultJobTimeout)
 	orDefault(&s.SweepEvery, defaultSweepEvery)

@@ -51,6 +51,15 @@ func TestSettingsValidate(t *testing.T) {
 	if !errors.As(bad.Validate(), &all) {
 		t.Fatal("nothing is refused")
 	}
+	for _, w := range workerTypes {
+		if err := (Settings{WorkerType: WorkerType(w)}).Validate(); err != nil {
+			t.Error(err)
+		}
+	}
+	err := Settings{WorkerType: "Standard"}.Validate()
+	if err == nil || !strings.Contains(err.Error(), `WorkerType: is no worker type of a Spark job; got "Standard"; allowed: G.1X, G.2X`) {
+		t.Errorf("a type that Glue 5.1 does not know: %v", err)
+	}
 	for _, path := range []string{"Lease", "MaxAttempts", "MaxBatchObjects", "MaxBatchBytes", "Workers",
 		"MaxConcurrentRuns", "JobTimeout", "SweepEvery", "MaintainEvery"} {
 		if !strings.Contains(all.Error(), path+": is out of range; got ") {

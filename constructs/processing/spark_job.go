@@ -38,9 +38,12 @@ type SparkJobProps struct {
 	// Key encrypts the logs. A key that is brought must admit security.LogGroups.
 	// Default: a new key.
 	Key awskms.IKey
-	// Workers is the number of G.1X workers (4 vCPU, 16 GB), the driver included, from 2 to 299.
+	// Workers is the number of workers, the driver included, from 2 to 299.
 	// Default: 2.
 	Workers int
+	// WorkerType is the size of each worker.
+	// Default: G1X.
+	WorkerType WorkerType
 	// MaxConcurrentRuns is how many runs may work at once, from 1 to 1000.
 	// Default: 10.
 	MaxConcurrentRuns int
@@ -87,6 +90,7 @@ func (p *SparkJobProps) Validate() error {
 		}
 	}
 	number(&l, "Workers", int64(p.Workers), 2, 299)
+	p.WorkerType.check(&l, "WorkerType")
 	number(&l, "MaxConcurrentRuns", int64(p.MaxConcurrentRuns), 1, 1000)
 	span(&l, "Timeout", p.Timeout, time.Minute, 5*time.Minute, 7*24*time.Hour)
 	security.CheckLogRetention(&l, "LogRetention", p.LogRetention)
@@ -97,7 +101,7 @@ func (p *SparkJobProps) Validate() error {
 // its script, its logs and what is granted to it. Logs go to two groups under a customer key with an end to their
 // retention; job bookmarks are off, since the ledger knows what is done; Glue never retries, since the state machine
 // does. Tables are reached as glue_catalog.<database>.<table>; the catalog has no warehouse folder, so a table made
-// without a location lies below its database's, and is refused where the database has none either. It costs nothing idle, and a DPU-hour per worker and hour while it runs.
+// without a location lies below its database's, and is refused where the database has none either. It costs nothing idle, and the DPU-hours of its workers while it runs.
 type SparkJob struct {
 	constructs.Construct
 	job  awsglue.CfnJob
@@ -109,6 +113,7 @@ func NewSparkJob(scope constructs.Construct, id string, props *SparkJobProps) *S
 	check.Must(*scope.Node().Path()+"/"+id, props.Validate())
 	p := *props
 	orDefault(&p.Workers, defaultWorkers)
+	orDefault(&p.WorkerType, G1X)
 	orDefault(&p.MaxConcurrentRuns, defaultMaxConcurrentRuns)
 	orDefault(&p.Timeout, defaultJobTimeout)
 	j := &SparkJob{}
@@ -125,7 +130,7 @@ func NewSparkJob(scope constructs.Construct, id string, props *SparkJobProps) *S
 	logPrefix := j.logTo(&p, encryption)
 	job := &awsglue.CfnJobProps{
 		NumberOfWorkers: jsii.Number(float64(p.Workers)),
-		WorkerType:      jsii.String("G.1X"),
+		WorkerType:      jsii.String(string(p.WorkerType)),
 		ExecutionProperty: &awsglue.CfnJob_ExecutionPropertyProperty{
 			MaxConcurrentRuns: jsii.Number(float64(p.MaxConcurrentRuns)),
 		},

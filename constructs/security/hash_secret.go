@@ -8,7 +8,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// HashSecretProps configures the secret of keyed hashes.
+// HashSecretProps configures the secret of keyed hashes, or of the tokens of a vault.
 type HashSecretProps struct {
 	// Key encrypts the secret.
 	// Default: a new key.
@@ -23,7 +23,7 @@ type HashSecretProps struct {
 	Configure func(*awssecretsmanager.CfnSecretProps)
 }
 
-// HashSecret is the key of the HMAC with which protected columns are hashed: 64 random characters, known to nobody. It
+// HashSecret is the key of the HMAC with which protected columns are hashed or tokenised: 64 random characters, known to nobody. It
 // is made only for keys that a column is hashed under, and it never rotates, since the same value must keep its hash for
 // tables to join: another key is another secret (dataset.HashUnder). It costs 0.40 USD a month (list price).
 type HashSecret struct {
@@ -40,7 +40,7 @@ func NewHashSecret(scope constructs.Construct, id string, props *HashSecretProps
 	s := &HashSecret{}
 	constructs.NewConstruct_Override(s, scope, jsii.String(id))
 	s.key = NewKeyFor(s, "Key", props.Key, &KeyProps{Description: "Strata hash secret", AllowDeletion: props.AllowDeletion})
-	sp := &awssecretsmanager.CfnSecretProps{Description: jsii.String("HMAC key of hashed columns; must not change")}
+	sp := &awssecretsmanager.CfnSecretProps{Description: jsii.String("HMAC key of protected columns; must not change")}
 	if props.Configure != nil {
 		props.Configure(sp)
 	}

@@ -18,6 +18,9 @@ type KeysProps struct {
 	// changed and must admit the services of ControlServices.
 	// Default: a new key.
 	Control awskms.IKey
+	// Vault is an existing key of the vaults of tokens. Its policy is not changed and must let IAM policies decide.
+	// Default: a new key, which is made if a column is tokenised.
+	Vault awskms.IKey
 	// AllowDeletion lets CloudFormation delete the keys with the stack, if the context flag strata:allow-deletion is set
 	// as well. Whatever they encrypt is lost with them.
 	// Default: false, the keys are retained.
@@ -35,10 +38,12 @@ func ControlServices() []ServiceUse { return []ServiceUse{EventsToQueues, Alarms
 
 // Keys are the customer keys of a lake, one per zone, so that access to one zone's data can be taken away without
 // touching another: raw, cleaned, curated and quarantine, and control for everything that is no data. Five keys cost
-// 5 USD a month (list price); requests are few, since buckets use S3 Bucket Keys.
+// 5 USD a month (list price), and that of vaults, once it is needed, another one; requests are few, since buckets use S3
+// Bucket Keys.
 type Keys struct {
 	constructs.Construct
-	raw, cleaned, curated, quarantine, control awskms.IKey
+	raw, cleaned, curated, quarantine, control, vault awskms.IKey
+	props                                             KeysProps
 }
 
 // NewKeys makes the keys that props do not bring.
@@ -46,19 +51,29 @@ func NewKeys(scope constructs.Construct, id string, props *KeysProps) *Keys {
 	if props == nil {
 		props = &KeysProps{}
 	}
-	k := &Keys{}
+	k := &Keys{props: *props}
 	constructs.NewConstruct_Override(k, scope, jsii.String(id))
-	one := func(id string, given awskms.IKey, description string, services ...ServiceUse) awskms.IKey {
-		return NewKeyFor(k, id, given, &KeyProps{
-			Description: description, Services: services, AllowDeletion: props.AllowDeletion, Configure: props.Configure,
-		})
-	}
+	one := k.one
 	k.raw = one("Raw", props.Raw, "Strata raw zone")
 	k.cleaned = one("Cleaned", props.Cleaned, "Strata cleaned zone")
 	k.curated = one("Curated", props.Curated, "Strata curated zone")
 	k.quarantine = one("Quarantine", props.Quarantine, "Strata quarantine zone")
 	k.control = one("Control", props.Control, "Strata artifacts, ledger, queues, topics, logs and results", ControlServices()...)
 	return k
+}
+
+func (k *Keys) one(id string, given awskms.IKey, description string, services ...ServiceUse) awskms.IKey {
+	return NewKeyFor(k, id, given, &KeyProps{
+		Description: description, Services: services, AllowDeletion: k.props.AllowDeletion, Configure: k.props.Configure,
+	})
+}
+
+// Vault is the key of the vaults of tokens, made by the first call.
+func (k *Keys) Vault() awskms.IKey {
+	if k.vault == nil {
+		k.vault = k.one("Vault", k.props.Vault, "Strata vaults of tokens")
+	}
+	return k.vault
 }
 
 // Raw is the key of the raw zone.

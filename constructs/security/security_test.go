@@ -205,6 +205,13 @@ func TestPropsChangeTheTemplate(t *testing.T) {
 				security.NewKeys(s, "X", &security.KeysProps{Configure: func(p *awskms.KeyProps) { p.Enabled = jsii.Bool(false) }})
 			},
 		},
+		"key of vaults": {
+			func(s awscdk.Stack) { security.NewKeys(s, "X", nil) },
+			func(s awscdk.Stack) { keys := security.NewKeys(s, "X", nil); keys.Vault(); keys.Vault() },
+			func(s awscdk.Stack) {
+				security.NewKeys(s, "X", &security.KeysProps{Vault: importedKey(s, "k"), Control: importedKey(s, "c")}).Vault()
+			},
+		},
 		"log group": {
 			func(s awscdk.Stack) { security.NewLogGroup(s, "X", nil) },
 			func(s awscdk.Stack) { security.NewLogGroup(s, "X", &security.LogGroupProps{Key: importedKey(s, "k")}) },

@@ -33,8 +33,25 @@ const (
 	MaintenanceResults = "maintenance/results/"
 	// Corrections holds what became of corrections of refused records.
 	Corrections = "corrections/"
+	// ErasureRequests holds requests to erase somebody, which name them: an erasure removes its request, and what nobody
+	// erases expires.
+	ErasureRequests = "erasures/requests/"
+	// ErasureCopies begins the folders of landed objects that an erasure had to copy to search them; it removes its own,
+	// and those of one that died expire.
+	ErasureCopies = Batches + "erase-"
+	// ErasureResults and ErasureObjects hold the reports on erasures: what was removed and what remains, and the landed
+	// objects that hold records of whom was erased.
+	ErasureResults = "erasures/results/"
+	ErasureObjects = "erasures/objects/"
 	// QueryResults holds the results of Athena, one folder per workgroup.
 	QueryResults = "athena/"
+)
+
+// Requests to erase somebody, and copies of what was searched for them, hold personal data; a week is enough to start an
+// erasure, and to try again what failed.
+const (
+	requestDays           = 7
+	noncurrentRequestDays = 1
 )
 
 // DefaultResultRetention is how long query results are kept where nothing else is said.
@@ -78,7 +95,7 @@ func (p *ArtifactsProps) Validate() error {
 }
 
 // NewArtifacts makes the zone of what the lake writes about itself: manifests, frozen lists, run inputs, the ledger's
-// mirror and query results. Query results expire, the rest is kept as evidence.
+// mirror and query results. Query results and requests of erasures expire, the rest is kept as evidence.
 func NewArtifacts(scope constructs.Construct, id string, props *ArtifactsProps) *Zone {
 	check.Must(*scope.Node().Path()+"/"+id, props.Validate())
 	if props == nil {
@@ -97,6 +114,10 @@ func NewArtifacts(scope constructs.Construct, id string, props *ArtifactsProps) 
 		key: a.key,
 		rules: []*awss3.LifecycleRule{
 			{Id: jsii.String("ExpireQueryResults"), Prefix: jsii.String(QueryResults), Expiration: days(int(results / day))},
+			{Id: jsii.String("ExpireErasureRequests"), Prefix: jsii.String(ErasureRequests), Expiration: days(requestDays),
+				NoncurrentVersionExpiration: days(noncurrentRequestDays)},
+			{Id: jsii.String("ExpireErasureCopies"), Prefix: jsii.String(ErasureCopies), Expiration: days(requestDays),
+				NoncurrentVersionExpiration: days(noncurrentRequestDays)},
 			{Id: jsii.String("ExpireDeleted"), NoncurrentVersionExpiration: days(int(DefaultNoncurrentRetention / day)),
 				ExpiredObjectDeleteMarker: jsii.Bool(true)},
 		},

@@ -25,6 +25,8 @@ var (
 	readVersions = access{objects: []string{"s3:GetObject", "s3:GetObjectVersion"},
 		list: []string{"s3:ListBucket", "s3:ListBucketVersions"}, key: security.GrantDecrypt}
 	restore = access{objects: []string{"s3:GetObjectVersion", "s3:RestoreObject"}, key: security.GrantDecrypt}
+	remove  = access{objects: []string{"s3:DeleteObjectVersion", "s3:GetObject", "s3:GetObjectVersion"},
+		list: []string{"s3:ListBucket", "s3:ListBucketVersions"}, key: security.GrantDecrypt}
 	// PutObject covers creating and completing a multipart upload; giving one up is an action of its own.
 	put       = access{objects: []string{"s3:AbortMultipartUpload", "s3:PutObject"}, key: security.GrantEncrypt}
 	write     = access{objects: []string{"s3:AbortMultipartUpload", "s3:DeleteObject", "s3:PutObject"}, key: security.GrantEncrypt}
@@ -68,6 +70,16 @@ func (z *Zone) GrantReadWrite(grantee awsiam.IGrantable, prefixes ...string) aws
 func (z *Zone) GrantFind(grantee awsiam.IGrantable) awsiam.Grant {
 	return z.statement(grantee, []string{"s3:ListBucket"}, []string{z.BucketArn()},
 		&map[string]*map[string]any{"Null": {"s3:prefix": "true"}})
+}
+
+// GrantRemove lets grantee read and list current and earlier versions, and remove each for good.
+func (z *Zone) GrantRemove(grantee awsiam.IGrantable, prefixes ...string) awsiam.Grant {
+	return z.grant(grantee, remove, prefixes)
+}
+
+// GrantReadLifecycle lets grantee read when the bucket's objects expire.
+func (z *Zone) GrantReadLifecycle(grantee awsiam.IGrantable) awsiam.Grant {
+	return z.statement(grantee, []string{"s3:GetLifecycleConfiguration"}, []string{z.BucketArn()}, nil)
 }
 
 func (z *Zone) grant(grantee awsiam.IGrantable, a access, prefixes []string) awsiam.Grant {

@@ -127,6 +127,8 @@ func TestGrants(t *testing.T) {
 	zone.GrantReadWrite(role(stack, "Both"), "sales/")
 	zone.GrantRead(role(stack, "Whole"))
 	zone.GrantFind(role(stack, "Find"))
+	zone.GrantRemove(role(stack, "Remove"), "sales/")
+	zone.GrantReadLifecycle(role(stack, "Lifecycle"))
 	imported.GrantReadWrite(role(stack, "Guest"), "sales/")
 	template := cdktest.Synth(t, stack)
 	bucket := "${" + template.Named(t, "AWS::S3::Bucket", "CleanedBucket").ID + ".Arn}"
@@ -139,6 +141,12 @@ func TestGrants(t *testing.T) {
 			"Allow s3:GetObject on " + bucket + "/hr/* " + bucket + "/sales/*",
 			"Allow s3:ListBucket on " + bucket + " if s3:prefix StringLike hr/* sales/*",
 		},
+		"Remove": {
+			"Allow kms:Decrypt on " + key,
+			"Allow s3:DeleteObjectVersion s3:GetObject s3:GetObjectVersion on " + bucket + "/sales/*",
+			"Allow s3:ListBucket s3:ListBucketVersions on " + bucket + " if s3:prefix StringLike sales/*",
+		},
+		"Lifecycle": {"Allow s3:GetLifecycleConfiguration on " + bucket},
 		"Versions": {
 			"Allow kms:Decrypt on " + key,
 			"Allow s3:GetObject s3:GetObjectVersion on " + bucket + "/sales/*",
@@ -260,6 +268,7 @@ func TestPropsChangeTheTemplate(t *testing.T) {
 		"zone": {
 			zone(nil), zone(&storage.ZoneProps{LogPrefix: "other/"}), zone(&storage.ZoneProps{Landing: true}),
 			zone(&storage.ZoneProps{Landing: true, Retention: 9 * day}), zone(&storage.ZoneProps{NoncurrentRetention: 9 * day}),
+			zone(&storage.ZoneProps{ResultRetention: 9 * day}),
 			zone(&storage.ZoneProps{AllowDeletion: true}), zone(&storage.ZoneProps{Configure: named}),
 			func(s awscdk.Stack) { storage.NewZone(s, "X", &storage.ZoneProps{Key: importedKey(s)}) },
 			func(s awscdk.Stack) {

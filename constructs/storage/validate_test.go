@@ -25,6 +25,9 @@ func TestValidate(t *testing.T) {
 		}},
 		{"versions of a landing zone", &ZoneProps{Landing: true, NoncurrentRetention: day}, []string{
 			"NoncurrentRetention: would delete versions that batches still name; got 24h0m0s"}},
+		{"results", &ZoneProps{ResultRetention: day}, nil},
+		{"results of a landing zone", &ZoneProps{Landing: true, ResultRetention: time.Hour}, []string{
+			"ResultRetention: has no meaning for a landing zone", "ResultRetention: is no number of whole days"}},
 		{"negative retention", &ZoneProps{Landing: true, Retention: -day}, []string{"Retention: is no number of whole days"}},
 		{"artifacts", &ArtifactsProps{ResultRetention: time.Minute, LogPrefix: "x"}, []string{"LogPrefix: is no folder", "ResultRetention: is no number of whole days"}},
 		{"access logs", &AccessLogsProps{Retention: time.Minute}, []string{"Retention: is no number of whole days"}},

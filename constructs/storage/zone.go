@@ -39,6 +39,10 @@ type ZoneProps struct {
 	// against mistakes. Refused for landing zones.
 	// Default: 30 days.
 	NoncurrentRetention time.Duration
+	// ResultRetention is how long a table zone keeps results of queries, which lie below QueryResults if a workgroup writes
+	// them here, in whole days; once expired or overwritten they are gone for good a day later. Refused for landing zones.
+	// Default: zero, no results lie here.
+	ResultRetention time.Duration
 	// AllowDeletion lets CloudFormation delete the zone with the stack, if it is empty and the context flag
 	// strata:allow-deletion is set as well.
 	// Default: false, the bucket is retained.
@@ -58,12 +62,16 @@ func (p *ZoneProps) Validate() error {
 	var l check.List
 	checkDays(&l, "Retention", p.Retention)
 	checkDays(&l, "NoncurrentRetention", p.NoncurrentRetention)
+	checkDays(&l, "ResultRetention", p.ResultRetention)
 	if !p.Landing && p.Retention != 0 {
 		l.Add("Retention", "would delete the files of live tables", p.Retention, "zero, or Landing: true")
 	}
 	if p.Landing && p.NoncurrentRetention != 0 {
 		l.Add("NoncurrentRetention", "would delete versions that batches still name", p.NoncurrentRetention,
 			"zero, or Landing: false; versions of a landing zone live as long as current objects (Retention)")
+	}
+	if p.Landing && p.ResultRetention != 0 {
+		l.Add("ResultRetention", "has no meaning for a landing zone, where no workgroup writes", p.ResultRetention, "zero, or Landing: false")
 	}
 	if p.LogPrefix != "" && !check.Unresolved(p.LogPrefix) && (!strings.HasSuffix(p.LogPrefix, "/") || strings.HasPrefix(p.LogPrefix, "/")) {
 		l.Add("LogPrefix", "is no folder", p.LogPrefix, `a relative path that ends in a slash, such as "raw/"`)
@@ -136,19 +144,29 @@ func (p *ZoneProps) lifecycle() []*awss3.LifecycleRule {
 	if retention == 0 {
 		retention = DefaultNoncurrentRetention
 	}
-	return []*awss3.LifecycleRule{{
+	rules := []*awss3.LifecycleRule{{
 		Id: jsii.String("ExpireDeleted"), NoncurrentVersionExpiration: days(int(retention / day)),
 		ExpiredObjectDeleteMarker: jsii.Bool(true),
 	}}
+	if p.ResultRetention != 0 {
+		rules = append(rules, &awss3.LifecycleRule{
+			Id: jsii.String("ExpireQueryResults"), Prefix: jsii.String(QueryResults),
+			Expiration: days(int(p.ResultRetention / day)), NoncurrentVersionExpiration: days(1),
+		})
+	}
+	return rules
 }
 
-// checkTableRules finds lifecycle rules that would take files away from live tables.
+// checkTableRules finds lifecycle rules that would take files away from live tables. Below QueryResults lie none.
 func checkTableRules(rules *[]*awss3.LifecycleRule) error {
 	var l check.List
 	if rules == nil {
 		return nil
 	}
 	for i, r := range *rules {
+		if r.Prefix != nil && strings.HasPrefix(*r.Prefix, QueryResults) {
+			continue
+		}
 		path := check.Index("Configure: LifecycleRules", i)
 		if r.Expiration != nil || r.ExpirationDate != nil {
 			l.Add(check.Join(path, "Expiration"), "would delete the files of live tables", nil, "noncurrent versions only")

@@ -36,6 +36,10 @@ type ZoneRef interface {
 	GrantPut(grantee awsiam.IGrantable, prefixes ...string) awsiam.Grant
 	// GrantReadWrite is GrantRead and GrantWrite.
 	GrantReadWrite(grantee awsiam.IGrantable, prefixes ...string) awsiam.Grant
+	// GrantRemove lets grantee read and list current and earlier versions, and remove each for good.
+	GrantRemove(grantee awsiam.IGrantable, prefixes ...string) awsiam.Grant
+	// GrantReadLifecycle lets grantee read when the bucket's objects expire.
+	GrantReadLifecycle(grantee awsiam.IGrantable) awsiam.Grant
 	// GrantFind lets grantee learn that an object does not exist, and list the keys of the bucket.
 	GrantFind(grantee awsiam.IGrantable) awsiam.Grant
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/strata-cdk/strata/constructs/dataset"
@@ -15,7 +16,7 @@ import (
 func main() {
 	lake.Main(func(app awscdk.App) {
 		stack := awscdk.NewStack(app, jsii.String("Commerce"), nil)
-		lake.New(stack, "Lake", &lake.Props{
+		commerce := lake.New(stack, "Lake", &lake.Props{
 			Name: "commerce",
 			Sources: lake.Sources{
 				"Shop":       ingestion.FileDrop{Datasets: []dataset.Spec{customer, orders, lineItem}},
@@ -25,5 +26,8 @@ func main() {
 			Models:  tpch.Models,
 			Queries: tpch.Queries,
 		})
+		// Who calls customers back may turn their tokens into phone numbers.
+		support := awsiam.NewRole(stack, jsii.String("Support"), &awsiam.RoleProps{AssumedBy: awsiam.NewAccountRootPrincipal()})
+		commerce.GrantDetokenise(support, "customers", "sales")
 	})
 }

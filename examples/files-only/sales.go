@@ -14,7 +14,7 @@ var customer = dataset.Spec{
 		{Name: "c_name", Type: dataset.String, Required: true, Rules: dataset.Rules{dataset.Pattern(`^Customer#[0-9]{9}$`)}},
 		{Name: "c_address", Type: dataset.String, Class: dataset.Personal, Protect: dataset.Hash},
 		{Name: "c_nationkey", Type: dataset.Bigint, Required: true, Rules: dataset.Rules{dataset.Between(0, 24)}},
-		{Name: "c_phone", Type: dataset.String, Class: dataset.Personal, Protect: dataset.Hash},
+		{Name: "c_phone", Type: dataset.String, Class: dataset.Personal, Protect: dataset.Tokenise("customers")},
 		{Name: "c_acctbal", Type: dataset.Decimal(15, 2), Rules: dataset.Rules{dataset.Between(-1000, 10_000)}},
 		{Name: "c_mktsegment", Type: dataset.String, Rules: dataset.Rules{
 			dataset.OneOf("AUTOMOBILE", "BUILDING", "FURNITURE", "HOUSEHOLD", "MACHINERY")}},

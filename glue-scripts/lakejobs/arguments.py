@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from lakejobs.protections import vault_key
+
 
 @dataclass(frozen=True)
 class _Arguments:
@@ -26,7 +28,8 @@ class RefineArguments(_Arguments):
     """What refine is started with. `lease_seconds` is how long a lease lives without renewal, from 1.
 
     `hash_secret` is the ARN of the lake's own key, and `hash_keys` lists others as `<name>=<ARN>`, separated by commas;
-    `none` stands where there is none.
+    `token_keys` lists those of vaults in the same way, whose tables lie in `vault_bucket`; `erasure_secret` is that
+    of the key by which erased subjects are remembered. `none` stands where there is none.
     """
 
     lake: str
@@ -37,13 +40,26 @@ class RefineArguments(_Arguments):
     quarantine_bucket: str
     hash_secret: str
     hash_keys: str
+    vault_bucket: str
+    token_keys: str
+    erasure_secret: str
     lease_seconds: int
 
     def secrets(self) -> dict[str, str]:
-        """The ARNs of the secrets by the names of their keys; the lake's own key has the empty one."""
-        own = {} if self.hash_secret == "none" else {"": self.hash_secret}
-        named = [] if self.hash_keys == "none" else [entry.partition("=") for entry in self.hash_keys.split(",")]
-        return own | {name: arn for name, _, arn in named}
+        """The ARNs of the secrets by the ids of their keys."""
+        tokens = {vault_key(name): arn for name, arn in _listed(self.token_keys).items()}
+        return _own(self.hash_secret) | _listed(self.hash_keys) | tokens
+
+
+def _own(secret: str) -> dict[str, str]:
+    """The secret of the lake's own key by its id."""
+    return {} if secret == "none" else {"": secret}
+
+
+def _listed(text: str) -> dict[str, str]:
+    """`<name>=<ARN>,…` by name."""
+    entries = [] if text == "none" else [entry.partition("=") for entry in text.split(",")]
+    return {name: arn for name, _, arn in entries}
 
 
 @dataclass(frozen=True)
@@ -73,3 +89,33 @@ class MaintainArguments(_Arguments):
     window_seconds: int
     lease_seconds: int
     request: str
+
+
+@dataclass(frozen=True)
+class EraseArguments(_Arguments):
+    """What erase is started with. `erasure` names this erasure and `request` is the key of the file that asks for it,
+    in the artifacts bucket (lakejobs.erase.request). `hash_secret`, `hash_keys` and `erasure_secret` are as of refine.
+    `maintain_seconds` is the time between two runs of maintenance, the others are as of maintain.
+    """
+
+    lake: str
+    erasure: str
+    manifest_uri: str
+    request: str
+    ledger_table: str
+    raw_bucket: str
+    artifacts_bucket: str
+    cleaned_bucket: str
+    quarantine_bucket: str
+    curated_bucket: str
+    hash_secret: str
+    hash_keys: str
+    erasure_secret: str
+    wake_queue_url: str
+    window_seconds: int
+    maintain_seconds: int
+    lease_seconds: int
+
+    def secrets(self) -> dict[str, str]:
+        """The ARNs of the secrets by the names of their keys; the lake's own key has the empty one."""
+        return _own(self.hash_secret) | _listed(self.hash_keys)

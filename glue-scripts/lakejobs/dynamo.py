@@ -39,6 +39,18 @@ class Items:
         item = self._dynamodb.get_item(TableName=self._table, Key=_encode_key(key), ConsistentRead=True).get("Item")
         return None if item is None else _decode(item)
 
+    def partition(self, pk: str) -> Iterator[dict[str, Any]]:
+        """The items of a partition as they are now."""
+        query = {
+            "TableName": self._table,
+            "KeyConditionExpression": "#pk = :pk",
+            "ExpressionAttributeNames": {"#pk": "pk"},
+            "ExpressionAttributeValues": _encode({":pk": pk}),
+            "ConsistentRead": True,
+        }
+        for page in self._dynamodb.get_paginator("query").paginate(**query):
+            yield from map(_decode, page["Items"])
+
     def before(self, index: str, partition: tuple[str, str], sort: tuple[str, str]) -> Iterator[dict[str, Any]]:
         """The items of an index's partition with a sort key below the one given, last first. Each pair is an attribute
         and its value. What was written a moment ago may be missing."""

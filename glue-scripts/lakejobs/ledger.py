@@ -54,6 +54,14 @@ class BatchRecord:
 
 
 @dataclass(frozen=True)
+class ErasedSubject:
+    """When somebody was erased, and the version of the key that they are hashed under."""
+
+    at: str
+    key_version: str
+
+
+@dataclass(frozen=True)
 class Unreadable:
     """An object that could not be read, and why."""
 
@@ -251,6 +259,45 @@ class Ledger:
             self._items.transact([put, self._check(lease)])
         except ConditionFailed:
             raise self._lost(lease) from None
+
+    def needed(self, batch: str) -> bool:
+        """Whether a run may still look for the batch's commit: it has no outcome, or one that a replay takes back."""
+        state = self.state(batch)
+        return state is not None and state not in DONE_STATES
+
+    def batch_of(self, dataset: str, object_hash: str) -> str | None:
+        """The batch that claimed an object last, None of one that is still to be claimed."""
+        item = self._items.get((f"inbox#{dataset}", f"object#{object_hash}"))
+        return (item or {}).get("batch") or None
+
+    def erased(self, subject: str, dataset: str) -> dict[str, ErasedSubject]:
+        """The subjects of this name that were erased from the dataset, by keyed hash; if it had not been declared then,
+        from whichever came last."""
+        everywhere, here = {}, {}
+        for item in self._items.partition(f"erased#{subject}"):
+            found = here if item.get("dataset") == dataset else {} if "dataset" in item else everywhere
+            found[item["subject"]] = ErasedSubject(item["erased_at"], item["key_version"])
+        return everywhere | here
+
+    def remember_erased(self, subject: str, hashes: Iterable[str], key_version: str, erasure: str, lease: Lease) -> str:
+        """Remembers that these subjects are erased from the lease's dataset now. Returns when. Raises LeaseLost.
+
+        `key_version` is that of the key that they are hashed under.
+        From then on no batch that begins lets in what has landed before.
+        """
+        at, writes = self._stamp(), []
+        for found in sorted(hashes):
+            item = {"subject": found, "erased_at": at, "key_version": key_version, "erasure": erasure}
+            writes.append(self._items.put((f"erased#{subject}", found), item))
+            here = (f"erased#{subject}", f"{found}#{lease.name}")
+            writes.append(self._items.put(here, item | {"dataset": lease.name}))
+        step = TRANSACTION_LIMIT - 1
+        for start in range(0, len(writes), step):
+            try:
+                self._items.transact([self._check(lease), *writes[start : start + step]])
+            except ConditionFailed:
+                raise self._lost(lease) from None
+        return at
 
     def _mark_unreadable(self, batch: str, dataset: str, lease: Lease, objects: Iterable[Unreadable]) -> None:
         marks = [

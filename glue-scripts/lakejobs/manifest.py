@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, fields
 from typing import Any
 
-from lakejobs.protections import DROP, Protection, hash_key, protection
+from lakejobs.protections import DROP, Protection, Tokenise, key_of, protection
 from lakejobs.rules import ColumnRule, DatasetRule, column_rule, dataset_rule
 from lakejobs.shapes import Fields, ShapeError
 
@@ -38,7 +38,7 @@ class Column:
     @property
     def stored_type(self) -> str:
         """The column's type in the cleaned table."""
-        return self.type if hash_key(self.protect) is None else "string"
+        return self.type if key_of(self.protect) is None else "string"
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,14 @@ class Upkeep:
 
 
 @dataclass(frozen=True)
+class Subject:
+    """Whom the rows are about: the kind of data subject, and the column that identifies it."""
+
+    name: str
+    column: str
+
+
+@dataclass(frozen=True)
 class Dataset:
     id: str
     domain: str
@@ -123,6 +131,8 @@ class Dataset:
     reported if None."""
     maintenance: Upkeep | None = None
     """As it is declared; None where nothing but the defaults is."""
+    subject: Subject | None = None
+    """None where the rows are about nobody."""
 
     @property
     def upkeep(self) -> Upkeep:
@@ -159,13 +169,22 @@ class Dataset:
         return self.load == "cdc"
 
     @property
-    def hashed(self) -> dict[str, tuple[str, ...]]:
-        """The hashed columns by the name of their key; the lake's own has the empty one."""
+    def keyed(self) -> dict[str, tuple[str, ...]]:
+        """The hashed and tokenised columns by the id of their key."""
         found: dict[str, tuple[str, ...]] = {}
         for column in self.columns:
-            key = hash_key(column.protect)
+            key = key_of(column.protect)
             if key is not None:
                 found[key] = (*found.get(key, ()), column.name)
+        return dict(sorted(found.items()))
+
+    @property
+    def tokenised(self) -> dict[str, tuple[str, ...]]:
+        """The tokenised columns by the name of their vault."""
+        found: dict[str, tuple[str, ...]] = {}
+        for column in self.columns:
+            if isinstance(column.protect, Tokenise):
+                found[column.protect.vault] = (*found.get(column.protect.vault, ()), column.name)
         return dict(sorted(found.items()))
 
 
@@ -191,12 +210,21 @@ class Model:
 
 
 @dataclass(frozen=True)
+class Vault:
+    """Where the tokens of this name are turned back into values."""
+
+    name: str
+    database: str
+
+
+@dataclass(frozen=True)
 class Manifest:
     lake: str
     operations_database: str
     datasets: tuple[Dataset, ...]
     landing: tuple[Landing, ...]
     models: tuple[Model, ...]
+    vaults: tuple[Vault, ...] = ()
 
     @classmethod
     def from_json(cls, text: bytes | str) -> Manifest:
@@ -216,6 +244,12 @@ class Manifest:
             if d.id == dataset_id:
                 return d
         raise ShapeError(f"manifest: no dataset {dataset_id!r}; declared: {', '.join(d.id for d in self.datasets)}")
+
+    def vault(self, name: str) -> Vault:
+        for v in self.vaults:
+            if v.name == name:
+                return v
+        raise ShapeError(f"manifest: no vault {name!r}; declared: {', '.join(v.name for v in self.vaults) or 'none'}")
 
     def landing_of(self, key: str) -> Landing | None:
         """The landing that claims an object of the raw bucket: the one with the longest prefix of its key."""
@@ -296,6 +330,13 @@ def _upkeep(value: Any, path: str) -> Upkeep:
     return upkeep
 
 
+def _subject(value: Any, path: str) -> Subject:
+    f = Fields(value, path)
+    subject = Subject(f.take("name", str), f.take("column", str))
+    f.done()
+    return subject
+
+
 def _dataset(value: Any, path: str) -> Dataset:
     f = Fields(value, path)
     dataset = Dataset(
@@ -322,8 +363,12 @@ def _dataset(value: Any, path: str) -> Dataset:
         window=f.one("window", _window) if f.has("window") else None,
         drift=f.choice("drift", ("strict", "evolve")) if f.has("drift") else None,
         maintenance=f.one("maintenance", _upkeep) if f.has("maintenance") else None,
+        subject=f.one("subject", _subject) if f.has("subject") else None,
     )
     f.done()
+    if dataset.subject is not None and not any(c.name == dataset.subject.column for c in dataset.stored):
+        name = dataset.subject.column
+        raise ShapeError(f"{path}.subject.column: is {name!r}, which is no stored column")
     if (dataset.load == "upsert") != (dataset.sequence is not None):
         raise ShapeError(f"{path}.sequence: upsert needs one, and every other load has none")
     if dataset.is_cdc != (dataset.format.kind in DMS_KINDS):
@@ -363,6 +408,13 @@ def _model(value: Any, path: str) -> Model:
     return model
 
 
+def _vault(value: Any, path: str) -> Vault:
+    f = Fields(value, path)
+    vault = Vault(f.take("name", str), f.take("database", str))
+    f.done()
+    return vault
+
+
 def _manifest(value: Any, path: str) -> Manifest:
     f = Fields(value, path)
     f.version(SCHEMA_VERSION)
@@ -372,9 +424,11 @@ def _manifest(value: Any, path: str) -> Manifest:
         datasets=f.each("datasets", _dataset),
         landing=f.each("landing", _landing),
         models=f.each("models", _model),
+        vaults=f.each("vaults", _vault) if f.has("vaults") else (),
     )
     f.done()
     _check_generations(manifest, path)
+    _check_vaults(manifest, path)
     return manifest
 
 
@@ -383,3 +437,11 @@ def _check_generations(manifest: Manifest, path: str) -> None:
     for i, at in enumerate(manifest.landing):
         if (at.generation is not None) != (at.dataset in changing):
             raise ShapeError(f"{path}.landing[{i}].generation: cdc datasets need one, and others have none")
+
+
+def _check_vaults(manifest: Manifest, path: str) -> None:
+    known = {v.name for v in manifest.vaults}
+    for d in manifest.datasets:
+        lacking = [name for name in d.tokenised if name not in known]
+        if lacking:
+            raise ShapeError(f"{path}.vaults: lacks {', '.join(lacking)}, which {d.id} is tokenised for")

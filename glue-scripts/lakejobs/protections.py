@@ -21,6 +21,14 @@ class NamedHash:
 
 
 @dataclass(frozen=True)
+class Tokenise:
+    """Stores tokens that the vault of this name can turn back."""
+
+    kind: ClassVar[str] = "tokenise"
+    vault: str
+
+
+@dataclass(frozen=True)
 class Mask:
     """Replaces every character of a text by `rest` but the `first` and `last` ones."""
 
@@ -54,7 +62,7 @@ class Prefix:
     length: int
 
 
-Protection = str | NamedHash | Mask | Bucket | Truncate | Prefix
+Protection = str | NamedHash | Tokenise | Mask | Bucket | Truncate | Prefix
 """One of `PLAIN`, or one with parameters."""
 
 
@@ -65,10 +73,12 @@ def protection(value: Any, path: str) -> Protection:
             raise ShapeError(f"{path}: is {value!r}; allowed: {', '.join(PLAIN)}, or an object")
         return value
     f = Fields(value, path)
-    kind = f.choice("kind", (NamedHash.kind, Mask.kind, Bucket.kind, Truncate.kind, Prefix.kind))
+    kind = f.choice("kind", (NamedHash.kind, Tokenise.kind, Mask.kind, Bucket.kind, Truncate.kind, Prefix.kind))
     found: Protection
     if kind == NamedHash.kind:
         found = NamedHash(f.take("key", str))
+    elif kind == Tokenise.kind:
+        found = Tokenise(f.take("vault", str))
     elif kind == Mask.kind:
         found = Mask(f.take("first", int), f.take("last", int), f.take("rest", str))
     elif kind == Bucket.kind:
@@ -81,11 +91,30 @@ def protection(value: Any, path: str) -> Protection:
     return found
 
 
-def hash_key(value: Protection) -> str | None:
-    """The name of the key that a column is hashed under, empty for the lake's own; None if it is not hashed."""
+# No key of hashes has a name that begins so.
+_VAULT = "_vault_"
+
+
+def key_of(value: Protection) -> str | None:
+    """The id of the key under which a column is hashed or tokenised: empty for the lake's own, the name of a named one,
+    `vault_key` of a vault's; None if the column needs no key."""
     if isinstance(value, NamedHash):
         return value.key
+    if isinstance(value, Tokenise):
+        return vault_key(value.vault)
     return "" if value == HASH else None
+
+
+def vault_key(vault: str) -> str:
+    """The id of the key under which tokens of a vault are made."""
+    return _VAULT + vault
+
+
+def told_key(key: str) -> str:
+    """The key of this id in words."""
+    if key.startswith(_VAULT):
+        return f"the key of the vault {key.removeprefix(_VAULT)!r}"
+    return f"the key {key!r}" if key else "the own key of the lake"
 
 
 def text_of(value: Protection) -> str:

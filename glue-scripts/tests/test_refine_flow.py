@@ -214,10 +214,10 @@ def test_hashed_keys_and_a_rotated_secret(lake: Lake) -> None:
     lake.clients.secrets.put_secret_value(SecretId=lake.secret, SecretString="second")
     rotated = lake.apply("sales.people", "mail,n\nc@x,1\n")
     assert (rotated["state"], rotated["code"]) == ("failed", "schema")
-    assert "hashed with key version" in rotated["reason"]
+    assert "mail is protected with version" in rotated["reason"] and "the own key of the lake" in rotated["reason"]
     lake.secret = "none"
     missing = lake.apply("sales.people", "mail,n\nc@x,1\n")
-    assert "hashes mail under the own key of the lake, but the job was started without" in missing["reason"]
+    assert "protects mail under the own key of the lake, but the job was started without" in missing["reason"]
 
 
 def test_columns_are_hashed_under_several_keys(lake: Lake) -> None:
@@ -247,10 +247,11 @@ def test_columns_are_hashed_under_several_keys(lake: Lake) -> None:
     secrets.put_secret_value(SecretId=new, SecretString="newer")
     rotated = lake.apply("sales.people", "mail,id\nc@x,1\n")
     assert rotated["code"] == "schema"
-    assert "mail is hashed with key version" in rotated["reason"] and "the secret of key '2027'" in rotated["reason"]
+    assert "mail is protected with version" in rotated["reason"]
+    assert "of the key '2027', whose secret now has" in rotated["reason"]
     lake.hash_keys = "none"
     missing = lake.apply("sales.people", "mail,id\nc@x,1\n")
-    assert "hashes mail under the key '2027', but the job was started without its secret" in missing["reason"]
+    assert "protects mail under the key '2027', but the job was started without its secret" in missing["reason"]
     assert lake.snapshots(table) == before
 
 

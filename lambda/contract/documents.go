@@ -80,6 +80,7 @@ type Mirror struct {
 	Duplicate   int64  `json:"duplicate"`
 	Quarantined int64  `json:"quarantined"`
 	Blocked     int64  `json:"blocked"`
+	Erased      int64  `json:"erased"`
 	// Absent rows went because a full load did not have them; they stand beside the others, which count rows that were read.
 	Absent int64 `json:"absent"`
 	// RulesFailed and RulesWarned are quality rules that did not hold, by their policy: block and warn.

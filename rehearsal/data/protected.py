@@ -17,20 +17,25 @@ _LOWEST = {"int": -(2**31), "bigint": -(2**63)}
 
 
 def stored(value: Any, column: Column, secrets: Mapping[str, bytes]) -> Any:
-    """The value as the table stores it; `secrets` by the names of their keys, the lake's own under the empty one.
+    """The value as the table stores it; `secrets` by the names of their keys: the lake's own has the empty one, that of
+    a vault `vault <name>`.
 
-    Raises ValueError if the column is hashed under a key that has none.
+    Raises ValueError if the column is hashed or tokenised under a key that has none.
     """
-    if value is None or column.protect != "hash":
+    if value is None or column.protect not in ("hash", "tokenise"):
         return kept(value, column)
-    name = dict(column.form).get("key", "")
+    form, tokenised = dict(column.form), column.protect == "tokenise"
+    name = f"vault {form['vault']}" if tokenised else form.get("key", "")
     if name not in secrets:
-        raise ValueError(f"column {column.name} is hashed, but the stack has no secret of key {name!r}")
-    return hmac.new(secrets[name], str(text(value, column)).encode(), hashlib.sha256).hexdigest()
+        verb = "tokenised" if tokenised else "hashed"
+        raise ValueError(f"column {column.name} is {verb}, but the stack has no secret of key {name!r}")
+    digits = hmac.new(secrets[name], str(text(value, column)).encode(), hashlib.sha256).hexdigest()
+    return f"tok_{digits[:32]}" if tokenised else digits
 
 
 def kept(value: Any, column: Column) -> Any:
-    """The part of a value that is stored; of a hashed one all, since its hash tells it from every other."""
+    """The part of a value that is stored; of a hashed or tokenised one all, since that tells it from every
+    other."""
     by = dict(column.form)
     if value is None or column.protect == "null":
         return None

@@ -23,6 +23,7 @@ OUTCOMES = (
     "duplicate",
     "quarantined",
     "blocked",
+    "erased",
 )
 KINDS: tuple[Kind, ...] = ("readable", "unreadable", "unroutable", "ignored", "failed", "split")
 DELETED = "_is_deleted"

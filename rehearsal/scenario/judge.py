@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rehearsal.oracle.postgres import Oracle
-from rehearsal.scenario import athena, checks
+from rehearsal.scenario import athena, checks, vaults
 from rehearsal.scenario.checks import Check
 from rehearsal.scenario.lake import Lake
 from rehearsal.scenario.live import Live
@@ -68,6 +68,8 @@ def judge(
         made.append(Check(judged.name, judged.statement, (*judged.findings, *twice)))
         if journal.plan is not None or landed:
             made.append(_cleaned(journal, live, lake, oracle))
+            if lake.manifest.get("vaults"):
+                made.append(_vaults(journal, live, lake, oracle))
     if journal.answers:
         made.append(_queries(journal))
     made += journal.rerun.checks
@@ -127,6 +129,17 @@ def _cleaned(journal: Journal, live: Live, lake: Lake, oracle: Oracle) -> Check:
         findings += checks.cleaned(dataset, columns, lake.rows(dataset.cleaned_database, dataset.name), due)
     statement = "every cleaned table holds PostgreSQL's rows, each column as it is protected"
     return Check("cleaned tables", statement, tuple(findings))
+
+
+def _vaults(journal: Journal, live: Live, lake: Lake, oracle: Oracle) -> Check:
+    secrets, wanted = lake.secrets(), {}
+    batches = [*(journal.plan.clean if journal.plan else []), *live.batches(lake)]
+    for dataset in {b.dataset.id: b.dataset for b in batches}.values():
+        rows = oracle.table(dataset, [c.name for c in dataset.columns])
+        for vault, tokens in vaults.due(rows, dataset, secrets).items():
+            wanted.setdefault(vault, {}).update(tokens)
+    held = {v["name"]: lake.rows(v["database"], "tokens", ["token", "value"]) for v in lake.manifest["vaults"]}
+    return vaults.vaults(wanted, held)
 
 
 def _faults(

@@ -226,11 +226,14 @@ class Lake:
         return catalog.load_table((database, table)).scan(selected_fields=fields).to_arrow()
 
     def secrets(self) -> dict[str, bytes]:
-        """The keys of hashed columns by name, as the jobs are told of them; the lake's own has the empty one."""
+        """The keys of hashed and tokenised columns by name, as the jobs are told of them: the lake's own has the empty
+        one, that of a vault `vault <name>`."""
         told = [r.properties["DefaultArguments"] for r in self._deployment.of_type("AWS::Glue::Job")]
-        (refine,) = [arguments for arguments in told if "--hash_secret" in arguments]
+        refine = next(arguments for arguments in told if "--hash_secret" in arguments)
         named = [entry.partition("=")[::2] for entry in refine["--hash_keys"].split(",") if entry != "none"]
         arns = {"": refine["--hash_secret"]} if refine["--hash_secret"] != "none" else {}
+        tokens = [entry.partition("=")[::2] for entry in refine["--token_keys"].split(",") if entry != "none"]
+        named += [(f"vault {vault}", arn) for vault, arn in tokens]
         client = self.cloud.client("secretsmanager")
         return {
             name: client.get_secret_value(SecretId=arn)["SecretString"].encode()

@@ -8,7 +8,7 @@ from collections import Counter
 from rehearsal.cloud.faults import Call
 
 COMPONENT = re.compile(r"Lake(?:Arrivals|Pipeline)(Notice|Dispatch|Record|Reconcile|Refine|Publish)")
-ZONE = re.compile(r"shop-lake(raw|cleaned|curated|quarantine|artifacts)bucket[^/]*/(.*)")
+ZONE = re.compile(r"shop-lake(raw|cleaned|curated|quarantine|artifacts|vault)bucket[^/]*/(.*)")
 KINDS = ("batch", "open", "live", "run", "dirty", "lease", "output", "inbox")
 
 
@@ -34,13 +34,13 @@ def effect(call: Call) -> str | None:
             return None
         zone = ZONE.search(call.resource)
         assert zone, call
-        folder = zone[2].split("/")[0] if zone[1] == "artifacts" else zone[2].split("/")[2]
+        folder = zone[2].split("/")[{"artifacts": 0, "vault": 3}.get(zone[1], 2)]
         if folder == "_delta_log":
             return f"{who}: {zone[1]} log" if zone[2].endswith(".json") else None
         folder = "data" if folder.startswith("part-") else folder
         return None if folder == "metadata" else f"{who}: {zone[1]} {folder}"
     if call.service == "glue":
-        zone = re.search(r"_(cleaned|curated|quarantine)/", call.resource)
+        zone = re.search(r"_(cleaned|curated|quarantine|vault)/", call.resource)
         return f"{who}: {call.action} {zone[1] if zone else call.resource}"
     return f"{who}: {call.service} {call.action}"
 

@@ -38,6 +38,7 @@ LISTING = "part of reading a zone: without it S3 answers 403 of a missing object
 FAILURE = "the failure path: executions that end badly, exhausted attempts, undelivered events, the alarm topic"
 RESUMED = "resumed and replayed batches and runs, leases that expire in the hands of a run, and what they clean up"
 HISTORY = "a rule on the number of rows compares with earlier batches; the smoke run's dataset declares none"
+VAULT = "the smoke run's dataset is not tokenised; that of test_vault needs the key of its vault"
 SCHEDULED = "the function runs by its own schedule, not in the smoke run"
 ICEBERG = "Iceberg's: old metadata and failed commits are removed, tables are listed, existing tables changed"
 HIVE = "part of reading a catalog: tables that are not Iceberg have partitions, the operations tables among them"
@@ -59,6 +60,7 @@ _REASONS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     (RESUMED, ("refine",), ("dynamodb:PutItem",)),
     (RESUMED, ("publish",), ("dynamodb:DeleteItem",)),
     (HISTORY, ("refine",), ("dynamodb:Query",)),
+    (VAULT, ("refine",), ("secretsmanager:GetSecretValue",)),
     (SCHEDULED, ("reconcile",),
      ("dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "kms:Decrypt",
       "kms:GenerateDataKey", "lambda:InvokeFunction", "logs:CreateLogStream", "logs:PutLogEvents", "s3:GetObject",

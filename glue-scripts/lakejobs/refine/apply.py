@@ -16,15 +16,17 @@ from lakejobs.held import held, hold
 from lakejobs.ledger import Outcome
 from lakejobs.manifest import Dataset
 from lakejobs.refine import keyless, staging, target
-from lakejobs.refine.changes import DELETED, HALF, NEW, conform_changes
+from lakejobs.refine.changes import DELETED, HALF, NEW, OLD, conform_changes
 from lakejobs.refine.classify import classify
 from lakejobs.refine.classify_changes import Batch, classify_changes
 from lakejobs.refine.classify_snapshot import classify_snapshot
+from lakejobs.refine.compare import OUTCOME
 from lakejobs.refine.conform import REASONS, conform
 from lakejobs.refine.correct import Laid, lay, unread
 from lakejobs.refine.corrections import CORRECTIONS_PROPERTY, Corrections, Verdicts
 from lakejobs.refine.current_view import keep_current_view
 from lakejobs.refine.delivery import SNAPSHOT_PROPERTY
+from lakejobs.refine.erased import Erasures, keeps_place
 from lakejobs.refine.outcome import Tally, blocked, gate_reason, tally
 from lakejobs.refine.protect import HashKeys, versions
 from lakejobs.refine.quality import measure
@@ -36,9 +38,11 @@ from lakejobs.refine.quality.references import judge_references
 from lakejobs.refine.quality.whole_table import judge_table, merged, needs_table
 from lakejobs.refine.quarantine import quarantine_rows, write_quarantine
 from lakejobs.refine.reading import reading, verify
+from lakejobs.refine.record import CORRECTION, ERASED
 from lakejobs.refine.rows import read_rows
 from lakejobs.refine.source import Source
 from lakejobs.refine.span import SPAN, predicate
+from lakejobs.refine.vault import Vaults
 from lakejobs.rules import BLOCK
 from lakejobs.session import size_files
 from lakejobs.tables.interface import (
@@ -71,11 +75,16 @@ class Conformed:
     spans: str | None = None
     """The spans of the accepted rows, as SQL; None unless the dataset has a window."""
     laid: Laid | None = None
+    erased: int = 0
+    """Records about somebody who was erased after they had landed; of these no row is written."""
+    held: DataFrame | None = None
+    """What `frame` is a part of, if it is."""
 
     def drop(self) -> None:
         """Lets go of the rows."""
-        if self.frame is not None:
-            self.frame.unpersist()
+        for frame in (self.frame, self.held):
+            if frame is not None:
+                frame.unpersist()
 
 
 @dataclass(frozen=True)
@@ -100,6 +109,10 @@ class Application:
     fence: Fence
     quality: Quality
     corrections: Corrections | None = None
+    vaults: Vaults | None = None
+    """None unless the dataset is tokenised."""
+    erasures: Erasures | None = None
+    """None where nobody whom the dataset's rows are about was ever erased."""
     keep_verdicts: Callable[[Verdicts], None] = lambda found: None
     """Keeps what became of the corrections."""
 
@@ -130,13 +143,26 @@ class Application:
         laid = None
         if self.corrections is not None:
             laid = lay(rows, self.corrections, self.dataset, self.source.readable, self._judged)
-        frame = self._judged(laid.rows if laid else rows)
+        rows = laid.rows if laid else rows
+        frame = self._judged(self.erasures.mark(rows, self.dataset) if self.erasures else rows)
         kept = hold(keyless.with_record_id(frame, self.dataset, self.source.readable))
         try:
-            return replace(self._measured(kept, self._stays), laid=laid)
+            if self.erasures is None:
+                return replace(self._measured(kept, self._stays), laid=laid)
+            return replace(self._without_erased(kept, laid), held=kept)
         except BaseException:
             kept.unpersist()
             raise
+
+    def _without_erased(self, kept: DataFrame, laid: Laid | None) -> Conformed:
+        """Without records about somebody erased; only what they do to the order of their row's changes is left."""
+        records = F.col(ERASED) & (F.col(HALF) != OLD) if self.dataset.is_cdc else F.col(ERASED)
+        count = kept.where(records).count()
+        if laid is not None:
+            numbers = kept.where(records & F.col(CORRECTION).isNotNull()).select(CORRECTION).collect()
+            laid = replace(laid, erased=tuple(row[CORRECTION] for row in numbers))
+        gone = F.col(ERASED) & (F.size(REASONS) > 0) if keeps_place(self.dataset) else F.col(ERASED)
+        return replace(self._measured(kept.where(~gone), self._stays), laid=laid, erased=count)
 
     def _measured(self, frame: DataFrame, stays: Column) -> Conformed:
         accepted = F.size(REASONS) == 0
@@ -184,7 +210,7 @@ class Application:
         classified = None if classified is None else staging.needed(classified, self.dataset)
         absent = self._absent(conformed, table)
         with held(classified) as classified, held(absent) as absent:
-            found = tally(classified, self.source.records)
+            found = tally(classified, self.source.records, conformed.erased)
             if absent is not None:
                 found = self._counted(found, absent.count(), conformed, table)
             measures = self._measures(conformed, classified, absent if found.absent else None, table)
@@ -200,7 +226,10 @@ class Application:
             stored = staging.stored_rows(table, table.main, conformed.frame, self.dataset, part)
         if self.dataset.is_cdc:
             loaded = target.loaded_generation(table)
-            return classify_changes(conformed.frame, stored, self.dataset, conformed.batch, loaded)
+            changes = classify_changes(conformed.frame, stored, self.dataset, conformed.batch, loaded)
+            if self.erasures is None:
+                return changes
+            return changes.withColumn(OUTCOME, F.when(~F.col(ERASED), F.col(OUTCOME)))  # they are counted already
         if self.delivery is not None:
             distinct = conformed.batch.distinct
             return classify_snapshot(conformed.frame, stored, self.dataset, distinct, self._stale(table))
@@ -305,6 +334,8 @@ class Application:
         rows = staging.Staging(table, self.dataset, self.batch, size_files(self.source.volume))
         staged = rows.stage(classified, absent, found, properties)
         self._verify()
+        if self.vaults is not None and classified is not None:
+            self.vaults.keep(classified, self.dataset, self.batch, self.fence)
         self.fence()
         table.publish(staged, main, marks, guard)
         changed = found.effective

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+import threading
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -16,6 +17,7 @@ from lakejobs.heartbeat import Heartbeat
 from lakejobs.ledger import BatchRecord, Lease, Ledger, Outcome
 from lakejobs.lists import FrozenList
 from lakejobs.manifest import Dataset, Manifest
+from lakejobs.protections import told_key
 from lakejobs.refine import evolve, target
 from lakejobs.refine.apply import Application
 from lakejobs.refine.changes import DELETED
@@ -28,12 +30,14 @@ from lakejobs.refine.corrections import (
     read_corrections,
 )
 from lakejobs.refine.delivery import order_of
+from lakejobs.refine.erased import Erasures, landed_at
 from lakejobs.refine.outcome import Tally
 from lakejobs.refine.protect import HashKeys, read_hash_key, versions
 from lakejobs.refine.quality.judge import WARNED_PROPERTY, Quality
 from lakejobs.refine.reading import Damaged, Overwritten, reading
 from lakejobs.refine.rows import read_rows
 from lakejobs.refine.source import Source, not_in_place, settle, survey_source, without
+from lakejobs.refine.vault import Vaults
 from lakejobs.session import size_shuffles
 from lakejobs.shapes import ShapeError
 from lakejobs.tables.interface import ABSENT_PROPERTY, COUNTS_PROPERTY, REASONS_PROPERTY, Commit, Store, StoredTable
@@ -67,6 +71,10 @@ class Workshop:
     clients: Clients
     ledger: Ledger
     heartbeat: Heartbeat
+    current: Manifest
+    """As it was when the run began; a batch may have pinned an older one."""
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    """Held by whoever writes to vaults."""
 
     def store(self, dataset: Dataset) -> Store:
         """The place of the dataset's cleaned table."""
@@ -107,7 +115,7 @@ class BatchWork:
 
     def _apply(self, source: Source) -> Outcome:
         spark, dataset = self.shop.spark, self.dataset
-        keys = self._hash_keys()
+        keys = self._keys()
         self._check_readable(source)
         self._check_load(source)
         table = self.shop.store(dataset).load()
@@ -194,8 +202,31 @@ class BatchWork:
             fence=lambda: self.shop.fence(self.lease),
             quality=self._quality(),
             corrections=corrections,
+            vaults=self._vaults(),
+            erasures=self._erasures(source),
             keep_verdicts=lambda found: self._keep_verdicts(corrections, found),
         )
+
+    def _erasures(self, source: Source) -> Erasures | None:
+        """Who was erased of those whom the dataset's rows are about; None for nobody."""
+        subject = self.dataset.subject
+        if subject is None:
+            return None
+        erased = self.shop.ledger.erased(subject.name, self.dataset.id)
+        if not erased:
+            return None
+        secret = self.shop.arguments.erasure_secret
+        if secret == "none":
+            reason = f"{self.dataset.id} has had {subject.name}s erased, but the job was started without erasure_secret"
+            raise BatchFailed("error", reason)
+        key = read_hash_key(self.shop.clients.secrets, secret)
+        others = sorted({found.key_version for found in erased.values()} - {key.version})
+        if others:
+            reason = f"{subject.name}s that were erased are known by version {', '.join(others)} of the erasure secret,"
+            reason += f" which now has {key.version}: make {others[0]} its current version again"
+            raise BatchFailed("error", reason)
+        at = {name: found.at for name, found in erased.items()}
+        return Erasures(key, at, landed_at(self.shop.clients.s3, source.readable))
 
     def _quality(self) -> Quality:
         ledger, frozen_at = self.shop.ledger, self.record.frozen_at
@@ -234,20 +265,26 @@ class BatchWork:
             lines = [json.dumps(row, separators=(",", ":"), ensure_ascii=False) for row in rows]
             self._keep(corrections_key(self.frozen.batch), ("\n".join(lines) + "\n").encode())
 
-    def _hash_keys(self) -> HashKeys:
+    def _vaults(self) -> Vaults | None:
+        vaults = tuple(self.manifest.vault(name) for name in self.dataset.tokenised)
+        shop = self.shop
+        bucket = shop.arguments.vault_bucket
+        return Vaults(shop.spark, shop.clients.glue, bucket, vaults, shop.turn) if vaults else None
+
+    def _keys(self) -> HashKeys:
         secrets = self.shop.arguments.secrets()
         lacking = [
-            f"{', '.join(columns)} under {f'the key {name!r}' if name else 'the own key of the lake'}"
-            for name, columns in self.dataset.hashed.items()
-            if name not in secrets
+            f"{', '.join(columns)} under {told_key(key)}"
+            for key, columns in self.dataset.keyed.items()
+            if key not in secrets
         ]
         if lacking:
             raise BatchFailed(
                 "error",
-                f"{self.dataset.id} hashes {' and '.join(lacking)}, but the job was started without its secret"
-                " (hash_secret, hash_keys)",
+                f"{self.dataset.id} protects {' and '.join(lacking)}, but the job was started without its secret"
+                " (hash_secret, hash_keys, token_keys)",
             )
-        return {name: read_hash_key(self.shop.clients.secrets, secrets[name]) for name in self.dataset.hashed}
+        return {key: read_hash_key(self.shop.clients.secrets, secrets[key]) for key in self.dataset.keyed}
 
     def _recovered(self, table: StoredTable | None) -> Commit | None:
         """This batch's own commit, left by a run that died before it could tell the ledger."""

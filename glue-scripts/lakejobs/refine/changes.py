@@ -23,11 +23,14 @@ from lakejobs.refine.conform import (
     sorted_reasons,
     whole_faults,
 )
+from lakejobs.refine.erased import keeps_place
 from lakejobs.refine.grammar import parse
-from lakejobs.refine.protect import HashKeys, protected, with_pads
+from lakejobs.refine.protect import HashKeys, plain, protected, with_pads
 from lakejobs.refine.quality.checks import marks
 from lakejobs.refine.record import (
     CHANGE_SEQUENCE,
+    ERASED,
+    ERASED_BEFORE,
     GENERATION,
     LAYOUT,
     LINE,
@@ -53,7 +56,7 @@ _SEQUENCE_FORM = r"\A[0-9]{35}\z"
 
 
 def conform_changes(rows: DataFrame, dataset: Dataset, keys: HashKeys) -> DataFrame:
-    """One row per effect. `keys` are those under which the dataset hashes columns."""
+    """One row per effect. `keys` are those that the dataset's protections need."""
     texts = [F.col(text_column(name)) for name, _ in change_columns(dataset)]
     texts += [F.col(text_column(c.name)) for c in dataset.columns]
     values = [parse(text_column(c.name), c.type).alias(c.name) for c in dataset.columns]
@@ -67,7 +70,7 @@ def conform_changes(rows: DataFrame, dataset: Dataset, keys: HashKeys) -> DataFr
     halves = F.when(~refused & _moves(dataset), F.array(F.lit(OLD), F.lit(NEW)))
     typed = typed.withColumn(HALF, F.explode(halves.otherwise(F.array(F.lit(ROW)))))
     typed = typed.withColumn(DELETED, _deletes() | (F.col(HALF) == OLD))
-    typed = with_pads(typed, keys)
+    typed = with_pads(_erased(typed, dataset), keys)
     record_key = F.struct(*[F.col(text_column(k)).alias(k) for k in dataset.keys])
     return typed.select(
         OBJECT,
@@ -83,6 +86,15 @@ def conform_changes(rows: DataFrame, dataset: Dataset, keys: HashKeys) -> DataFr
         DELETED,
         *marks(dataset),
     )
+
+
+def _erased(effects: DataFrame, dataset: Dataset) -> DataFrame:
+    """Whose key is somebody erased is told of each effect; of who is so by another column the row is deleted."""
+    if ERASED not in effects.columns:
+        return effects
+    if keeps_place(dataset):
+        return effects.withColumn(DELETED, F.col(DELETED) | F.col(ERASED))
+    return effects.withColumn(ERASED, F.when(F.col(HALF) == OLD, F.col(ERASED_BEFORE)).otherwise(F.col(ERASED)))
 
 
 def _operation() -> Column:
@@ -134,13 +146,14 @@ def _reasons(dataset: Dataset) -> Column:
 
 
 def _stored(dataset: Dataset) -> list[Column]:
-    """The stored columns of an effect: the key it is about, and nothing else if it deletes."""
-    columns = []
+    """The stored columns of an effect: the key it is about, and nothing else if it deletes; and `_plain` of these."""
+    columns, values = [], {}
     for column in dataset.stored:
         value = F.col(column.name)
         if column.name in dataset.keys:
-            value = F.when(F.col(HALF) == OLD, _old_key(column.name)).otherwise(value)
-            columns.append(protected(value, column).alias(column.name))
+            values[column.name] = F.when(F.col(HALF) == OLD, _old_key(column.name)).otherwise(value)
+            columns.append(protected(values[column.name], column).alias(column.name))
         else:
+            values[column.name] = F.when(~F.col(DELETED), value)
             columns.append(F.when(~F.col(DELETED), protected(value, column)).alias(column.name))
-    return columns
+    return columns + plain(values, dataset)

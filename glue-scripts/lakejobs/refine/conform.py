@@ -1,8 +1,8 @@
 """Judges rows of text against the declaration: types, rules, protection.
 
 Out come `_object`, `_line`, `_reasons` (why a row is not accepted, sorted; empty if it is), `_key` (the key's text as a
-struct), the stored columns as the table has them, if a rule blocks or warns by rows `_broken`, and of a dataset with a
-window `_span`.
+struct), the stored columns as the table has them, of a tokenised dataset `_plain`, if a rule blocks or warns by rows
+`_broken`, and of a dataset with a window `_span`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from lakejobs.manifest import Column as Declared
 from lakejobs.manifest import Dataset
 from lakejobs.refine.grammar import parse
-from lakejobs.refine.protect import HashKeys, protected, with_pads
+from lakejobs.refine.protect import HashKeys, plain, protected, with_pads
 from lakejobs.refine.quality.checks import marks
 from lakejobs.refine.quality.conditions import broken, violated
 from lakejobs.refine.record import (
@@ -34,7 +34,7 @@ REASONS, KEY = "_reasons", "_key"
 
 
 def conform(rows: DataFrame, dataset: Dataset, keys: HashKeys) -> DataFrame:
-    """One row per record. `keys` are those under which the dataset hashes columns."""
+    """One row per record. `keys` are those that the dataset's protections need."""
     values = [parse(text_column(c.name), c.type).alias(c.name) for c in dataset.columns]
     texts = [F.col(text_column(c.name)) for c in dataset.columns]
     flags = {"malformed": MALFORMED}
@@ -51,6 +51,7 @@ def conform(rows: DataFrame, dataset: Dataset, keys: HashKeys) -> DataFrame:
     record_key = F.struct(*texts) if texts else F.lit(None).cast("struct<none:string>")
     typed = with_pads(typed, keys)
     stored = [protected(F.col(column.name), column).alias(column.name) for column in dataset.stored]
+    stored += plain({c.name: F.col(c.name) for c in dataset.stored}, dataset)
     judged = typed.select(OBJECT, LINE, *own, reasons.alias(REASONS), record_key.alias(KEY), *stored, *marks(dataset))
     return judged.withColumns(with_span(dataset))
 

@@ -40,6 +40,8 @@ class Laid:
     rows: DataFrame
     corrections: Corrections
     found: Verdicts = field(default_factory=Verdicts)
+    erased: tuple[int, ...] = ()
+    """Those of which the record is about somebody who was erased."""
 
     def verdicts(self, classified: DataFrame | None) -> Verdicts:
         """With what became of the records that were corrected."""
@@ -48,6 +50,7 @@ class Laid:
         ours = classified.where(F.col(CORRECTION).isNotNull() & F.col(OUTCOME).isNotNull())
         found = ours.select(CORRECTION, OUTCOME, REASONS).collect()
         outcomes = {row[CORRECTION]: (row[OUTCOME], row[REASONS]) for row in found}
+        outcomes |= dict.fromkeys(self.erased, ("erased", ()))
         return Verdicts(self.found.original, self.found.refusals, outcomes)
 
 

@@ -22,7 +22,7 @@ CORRECTIONS_PROPERTY = "strata.corrections"
 
 # Outcomes of corrections, beside those of records.
 _REFUSED, _REPLACED = "refused", "replaced"
-_OUT = ("quarantined", "blocked", _REFUSED, _REPLACED)
+_OUT = ("quarantined", "blocked", "erased", _REFUSED, _REPLACED)
 
 # Object key and version, SHA-256 of the raw line, occurrence.
 RecordId = tuple[str, str, str, int]

@@ -47,7 +47,7 @@ def refine(spark: SparkSession, arguments: RefineArguments, clients: Clients, no
     ledger = Ledger(clients.dynamodb, arguments.ledger_table, arguments.lease_seconds, now)
     leases = {b.dataset: Lease(b.dataset, run.name, b.token) for b in run.batches}
     with Heartbeat(ledger, leases.values(), arguments.lease_seconds) as heartbeat:
-        shop = Workshop(spark, arguments, clients, ledger, heartbeat)
+        shop = Workshop(spark, arguments, clients, ledger, heartbeat, _current(clients, arguments, run))
         by_dataset = groupby(sorted(run.batches, key=lambda b: b.dataset), key=lambda b: b.dataset)
         left = _refine_datasets(shop, run, [list(items) for _, items in by_dataset], leases)
     if left:
@@ -114,7 +114,7 @@ def _refine_batch(shop: Workshop, run: Run, item: RunBatch, lease: Lease) -> Dat
     log("batch started", batch=item.batch, dataset=item.dataset, run=run.name)
     try:
         manifest = _manifest(shop, item)
-        dataset = manifest.dataset(item.dataset)
+        dataset = _about(manifest.dataset(item.dataset), shop.current)
         outcome = BatchWork(shop, manifest, dataset, _frozen(shop, item), lease, record, item.manifest).run()
     except Unread as failed:
         unreadable = failed.source.unreadable
@@ -133,13 +133,30 @@ def _refine_batch(shop: Workshop, run: Run, item: RunBatch, lease: Lease) -> Dat
     return dataset if outcome.rows_changed else None
 
 
+def _about(dataset: Dataset, current: Manifest) -> Dataset:
+    """The dataset with the subject that is declared now: a batch of before must not bring back who was erased since."""
+    now = next((d.subject for d in current.datasets if d.id == dataset.id), None)
+    if now is None or now.column not in [c.name for c in dataset.columns]:
+        return dataset
+    return replace(dataset, subject=now)
+
+
 def _no_counts() -> dict[str, int]:
     return dict.fromkeys(("read", *OUTCOMES), 0)
 
 
 def _manifest(shop: Workshop, item: RunBatch) -> Manifest:
-    text = shop.clients.read(f"s3://{shop.arguments.artifacts_bucket}/manifests/{item.manifest}.json")
-    return Manifest.from_pinned(text, item.manifest)
+    return _kept_manifest(shop.clients, shop.arguments, item.manifest)
+
+
+def _current(clients: Clients, arguments: RefineArguments, run: Run) -> Manifest:
+    """The manifest as it was when the run began."""
+    return _kept_manifest(clients, arguments, run.manifest)
+
+
+def _kept_manifest(clients: Clients, arguments: RefineArguments, sha256: str) -> Manifest:
+    text = clients.read(f"s3://{arguments.artifacts_bucket}/manifests/{sha256}.json")
+    return Manifest.from_pinned(text, sha256)
 
 
 def _frozen(shop: Workshop, item: RunBatch) -> FrozenList:

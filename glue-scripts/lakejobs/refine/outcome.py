@@ -13,7 +13,8 @@ from lakejobs.refine.compare import NEW_KEY, OUTCOME, STORED_KEY, WRITE
 from lakejobs.refine.conform import REASONS
 
 OUTCOMES = (
-    "inserted", "updated", "deleted", "unchanged", "superseded", "stale", "duplicate", "quarantined", "blocked"
+    "inserted", "updated", "deleted", "unchanged", "superseded", "stale", "duplicate", "quarantined", "blocked",
+    "erased",
 )  # fmt: skip
 
 
@@ -50,8 +51,9 @@ class Tally:
         )
 
 
-def tally(classified: DataFrame | None, read: int) -> Tally:
-    """Counts a classified batch in one pass. Raises BatchFailed unless every row read has exactly one outcome."""
+def tally(classified: DataFrame | None, read: int, erased: int = 0) -> Tally:
+    """Counts a classified batch in one pass; `erased` are records that are not classified. Raises BatchFailed unless
+    every row read has exactly one outcome."""
     counts, reasons, writes = Counter(), Counter(), Counter()
     groups = [] if classified is None else classified.groupBy(OUTCOME, REASONS, WRITE).count().collect()
     for group in groups:
@@ -61,8 +63,9 @@ def tally(classified: DataFrame | None, read: int) -> Tally:
         counts[group[OUTCOME]] += group["count"]
         if group[OUTCOME] == "quarantined":
             reasons.update(dict.fromkeys(group[REASONS], group["count"]))
+    counts["erased"] += erased
     if counts.total() != read:
-        found = ", ".join(f"{name} {n}" for name, n in sorted(counts.items())) or "nothing"
+        found = ", ".join(f"{name} {n}" for name, n in sorted((+counts).items())) or "nothing"
         raise BatchFailed(
             "error", f"the survey counted {read} records and the outcomes sum to {counts.total()} ({found})"
         )

@@ -1,9 +1,9 @@
-"""Protection of columns in Spark's own expressions; keyed hashing is HMAC-SHA256."""
+"""Protection of columns in Spark's own expressions; hashes and tokens are HMAC-SHA256."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +11,18 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lakejobs.manifest import Column as Declared
-from lakejobs.protections import NONE, NULL, NamedHash, hash_key
+from lakejobs.manifest import Dataset
+from lakejobs.protections import NONE, NULL, NamedHash, Tokenise, key_of
 from lakejobs.refine.blur import blurred
 from lakejobs.refine.grammar import text_of
 
 _BLOCK = 64
 _INNER, _OUTER = "_hash_inner_", "_hash_outer_"
+
+# What a token begins with, and how many hex digits of the value's HMAC follow: 128 bits.
+_TOKEN, _TOKEN_DIGITS = "tok_", 32
+# The texts of a row's tokenised columns, as a struct: what is stored of them tells nothing any more.
+PLAIN = "_plain"
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ def read_hash_key(secrets: Any, secret_id: str) -> HashKey:
 
 
 HashKeys = Mapping[str, HashKey]
-"""Keys by name; the lake's own has the empty one."""
+"""Keys by id."""
 
 
 def versions(keys: HashKeys) -> dict[str, str]:
@@ -62,23 +68,38 @@ def with_pads(rows: DataFrame, keys: HashKeys) -> DataFrame:
     return rows.crossJoin(F.broadcast(rows.sparkSession.createDataFrame([pads], ", ".join(columns))))
 
 
+def without_pads(rows: DataFrame, names: Iterable[str]) -> DataFrame:
+    """Without what `with_pads` has added under these names."""
+    return rows.drop(*[f"{pad}{name}" for name in names for pad in (_INNER, _OUTER)])
+
+
 def protected(value: Column, column: Declared) -> Column:
-    """A column's value as the table stores it. Rows of a dataset that hashes come from `with_pads`."""
+    """A column's value as the table stores it. Rows of a dataset that needs keys come from `with_pads`."""
     by = column.protect
     if by == NONE:
         return value
-    key = hash_key(by)
+    key = key_of(by)
     if key is not None:
-        return keyed_hash(text_of(value, column.type), key)
+        digits = keyed_hash(text_of(value, column.type), key)
+        if isinstance(by, Tokenise):
+            return F.concat(F.lit(_TOKEN), F.substring(digits, 1, _TOKEN_DIGITS))
+        return digits
     if by == NULL:
         return F.lit(None).cast(column.type)
-    if isinstance(by, str | NamedHash):
+    if isinstance(by, str | NamedHash | Tokenise):
         raise ValueError(f"column {column.name} is protected by {by}, so that nothing of it is stored")
     return blurred(value, column.type, by)
 
 
+def plain(values: Mapping[str, Column], dataset: Dataset) -> list[Column]:
+    """`PLAIN`, of the columns' values by name; no column unless the dataset is tokenised."""
+    tokenised = [c for c in dataset.stored if isinstance(c.protect, Tokenise)]
+    texts = [text_of(values[c.name], c.type).alias(c.name) for c in tokenised]
+    return [F.struct(*texts).alias(PLAIN)] if texts else []
+
+
 def keyed_hash(text: Column, key: str) -> Column:
-    """64 lower-case hex digits over the text's UTF-8 bytes, NULL for NULL, under the key of this name. The rows come
+    """64 lower-case hex digits over the text's UTF-8 bytes, NULL for NULL, under the key of this id. The rows come
     from `with_pads`."""
     inner = F.unhex(F.sha2(F.concat(F.col(_INNER + key), text.cast("binary")), 256))
     return F.sha2(F.concat(F.col(_OUTER + key), inner), 256)

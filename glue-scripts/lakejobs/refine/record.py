@@ -19,6 +19,8 @@ ROW = "_row"
 UNDECLARED = "_undeclared"
 # Of a batch with corrections: which one is laid over a record, and which of alike lines of its object the record is.
 CORRECTION, COPY = "_correction", "_copy"
+# Of a batch that may hold them: whether a record, or the key before it, is about somebody who was erased meanwhile.
+ERASED, ERASED_BEFORE = "_erased", "_erased_before"
 # Whether a record's route names another dataset or none; only of formats that are routed.
 MISROUTED = "_misrouted"
 
@@ -91,8 +93,8 @@ def raw_line(dataset: Dataset) -> Column:
 
 
 def passed_on(rows: DataFrame) -> list[str]:
-    """The columns of a batch with corrections, none of any other."""
-    return [name for name in (CORRECTION, COPY) if name in rows.columns]
+    """The columns that only batches with corrections have, or with records about somebody who was erased."""
+    return [name for name in (CORRECTION, COPY, ERASED, ERASED_BEFORE) if name in rows.columns]
 
 
 def with_position(spark: SparkSession, rows: DataFrame, group: list[Readable]) -> DataFrame:

@@ -13,6 +13,7 @@ from lakejobs.refine.changes import DELETED, SEQUENCE
 from lakejobs.refine.compare import OUTCOME, WRITE
 from lakejobs.refine.conform import KEY, REASONS
 from lakejobs.refine.outcome import Tally
+from lakejobs.refine.protect import PLAIN
 from lakejobs.refine.record import GENERATION, LINE, OBJECT, passed_on
 from lakejobs.refine.span import with_span
 from lakejobs.refine.target import BATCH_COLUMN, own_columns, stored_type
@@ -125,13 +126,15 @@ def _keys_only(dataset: Dataset) -> list[Column]:
 
 
 def needed(classified: DataFrame, dataset: Dataset) -> DataFrame:
-    """What has to be held of classified rows: stored columns and place of one that writes, a refused one as it landed.
+    """What has to be held of classified rows: stored columns and place of one that writes, with what its tokens are
+    of, and a refused one as it landed.
 
     Most of a batch of changes may do neither, and then costs nothing but its outcome.
     """
     stored = [c.name for c in dataset.stored] + [name for name in own_columns(dataset) if name != BATCH_COLUMN]
+    texts = [PLAIN] if PLAIN in classified.columns else []
     parts = (
-        (F.col(WRITE).isNotNull(), [*stored, FILE, POSITION]),
+        (F.col(WRITE).isNotNull(), [*stored, *texts, FILE, POSITION]),
         (F.col(OUTCOME) == "quarantined", [OBJECT, LINE, KEY]),
     )
     values = [F.when(where, F.col(name)).alias(name) for where, names in parts for name in names]

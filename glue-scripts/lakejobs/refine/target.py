@@ -9,14 +9,14 @@ from typing import Any
 from lakejobs.errors import BatchFailed
 from lakejobs.iceberg import CATALOG
 from lakejobs.manifest import RECORD_ID, Dataset
-from lakejobs.protections import HASH, NONE, stated
+from lakejobs.protections import HASH, NONE, stated, told_key
 from lakejobs.refine.changes import STORED_CHANGE
 from lakejobs.refine.grammar import decimal_shape
 from lakejobs.tables.interface import Change, ColumnSpec, Layout, StoredTable
 
 BATCH_COLUMN = "_batch_id"
 DECLARATION_PROPERTY = "strata.declaration"
-# The version of the lake's own key that columns are hashed with, and those of named ones (name to version, as JSON).
+# The version of the lake's own key that columns are hashed with, and those of the others (id to version, as JSON).
 KEY_VERSION_PROPERTY, KEY_VERSIONS_PROPERTY = "strata.hash-key-version", "strata.hash-key-versions"
 # The highest generation whose whole load the table holds.
 LOADED_PROPERTY = "strata.loaded-generation"
@@ -62,7 +62,7 @@ def plan_schema(table: StoredTable | None, dataset: Dataset, versions: Mapping[s
     """What brings the table to its declaration; the table itself is not touched.
 
     Columns are added, int widens to bigint and decimals gain digits before the point. Raises BatchFailed (schema) with
-    everything else that differs. `versions` are those of the keys under which the dataset hashes columns, by name.
+    everything else that differs. `versions` are those of the keys that the dataset's protections need, by id.
     """
     if table is None:
         return Change(properties=_properties(dataset, versions))
@@ -103,7 +103,7 @@ def plan_schema(table: StoredTable | None, dataset: Dataset, versions: Mapping[s
 
 
 def _declaration(dataset: Dataset) -> str:
-    hashed = sorted(dataset.hashed.get("", ()))
+    hashed = sorted(dataset.keyed.get("", ()))
     fixed = {"load": dataset.load, "keys": dataset.keys, "sequence": dataset.sequence, "hashed": hashed}
     blurred = {c.name: stated(c.protect) for c in dataset.stored if c.protect not in (NONE, HASH)}
     if blurred:
@@ -149,10 +149,10 @@ def _fixed_problems(table: StoredTable, dataset: Dataset, versions: Mapping[str,
     if KEY_VERSION_PROPERTY in properties:
         pinned[""] = properties[KEY_VERSION_PROPERTY]
     problems += [
-        f"{', '.join(dataset.hashed[name])} is hashed with key version {pinned[name]} and the secret"
-        f"{f' of key {name!r}' if name else ''} now has {version}: make {pinned[name]} its current version again"
-        for name, version in versions.items()
-        if pinned.get(name, version) != version
+        f"{', '.join(dataset.keyed[key])} is protected with version {pinned[key]} of {told_key(key)}, whose secret"
+        f" now has {version}: make {pinned[key]} its current version again"
+        for key, version in versions.items()
+        if pinned.get(key, version) != version
     ]
     return problems
 

@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 
 from lakejobs.iceberg import TABLE_PROPERTIES, Table, sql_properties
 from lakejobs.session import quoted
-from lakejobs.tables.iceberg_compaction import compact
+from lakejobs.tables.iceberg_compaction import compact, purge
 from lakejobs.tables.iceberg_expiry import expire
 from lakejobs.tables.interface import Change, Fence, Layout, Limits, Moved, Removed
 from lakejobs.tables.registration import check_format, registered
@@ -46,6 +46,9 @@ class IcebergStore:
 
     def compact(self, fence: Fence, least: int | None = None) -> bool:
         return compact(self.load(), self.layout, fence, least)
+
+    def purge(self, fence: Fence) -> None:
+        purge(self.load(), self.layout, fence)
 
     def expire(self, limits: Limits, fence: Fence) -> Removed:
         table = self.load()

@@ -192,6 +192,12 @@ class Store(Protocol):
         Another writer's commit in between ends it without harm: what is left is done when it is due again.
         """
 
+    def purge(self, fence: Fence) -> None:
+        """Rewrites files that still hold rows which the table as it is does not have any more, so that none does.
+
+        Raises Moved if another writer has come in between.
+        """
+
     def expire(self, limits: Limits, fence: Fence) -> Removed:
         """Removes what of the table's past nobody needs. Readers of the table as it is see no difference.
 

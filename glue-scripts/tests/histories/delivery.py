@@ -66,14 +66,15 @@ def timeline(r: Random, batches: int, generations: int, faults: float = 0.4, ste
     made = []
     taken = sorted(r.randrange(1, len(slots)) for _ in range(steps))
     for i, slot in enumerate(slots):
-        fault = _fault(r) if r.random() < faults else None
+        fault = random_fault(r) if r.random() < faults else None
         replay = tuple(r.sample(range(i + 1), 1)) if r.random() < 0.15 or i in taken else ()
         runs_on = r.random() < 0.35 and not replay and i + 1 < len(slots)
         made.append(Slot(slot.load, runs_on, fault, replay, sum(i >= at for at in taken)))
     return tuple(made)
 
 
-def _fault(r: Random) -> tuple[Any, ...]:
+def random_fault(r: Random) -> tuple[Any, ...]:
+    """What happens to a run: it dies before or after one of its side effects, or is overtaken at one."""
     if r.random() < 0.75:
         return "crash", r.randint(1, _EFFECTS), r.choice(("before", "after"))
     return "overtaken", r.randint(1, _EFFECTS)

@@ -19,6 +19,7 @@ from histories.pipeline import Pipeline
 from histories.plan import DATASET, NAME, SPAN, Plan, batches
 from histories.reader import Reader
 from histories.records import Landed, parse
+from histories.tokens import Tokens
 from histories.wire import Wire
 
 # Bytes per partition and file of what is taken for large: a few of each for a batch of a few hundred records.
@@ -71,8 +72,9 @@ def taken_for_large() -> Iterator[None]:
 class _Play:
     def __init__(self, plan: Plan, lake: Lake, wire: Wire, to_the_end: bool) -> None:
         self.plan, self.lake, self.to_the_end = plan, lake, to_the_end
-        self.wire, self.pipeline = wire, Pipeline(lake, DATASET, wire)
+        self.wire, self.pipeline = wire, Pipeline(lake, DATASET, wire, self._look_tokens_up)
         self.table, self.verdict = Table(), Verdict()
+        self.tokens = Tokens(lake, plan.shape().keys) if plan.tokenised else None
         self.step = -1
         self.reader: Reader | None = None
         self.items: dict[int, dict] = {}
@@ -121,7 +123,8 @@ class _Play:
         self.step, shape = step, self.plan.shape(step)
         more = {"table_format": self.plan.table_format, "gate": self.plan.gate(step)}
         more |= {"drift": "evolve"} if self.plan.evolves else {}
-        self.lake.declare(replicated(NAME, list(shape.columns), list(shape.keys), **more))
+        columns = self.tokens.declared(shape.columns) if self.tokens else list(shape.columns)
+        self.lake.declare(replicated(NAME, columns, list(shape.keys), **more))
 
     def _drain(self, slots: list[int], fault: tuple | None) -> None:
         self._run([self.items[i] for i in slots], fault)
@@ -176,6 +179,12 @@ class _Play:
         if found != right:
             self.verdict.add(f"{what}: the job says {found}, the model {right}; {record.get('reason', '')}")
 
+    def _look_tokens_up(self, when: str) -> None:
+        """Right after a run died or was overtaken: what it left in the table is turned back."""
+        frame = self.lake.now(self.lake.cleaned(DATASET))
+        if self.tokens and frame is not None:
+            self.verdict.problems += [f"{when}: {problem}" for problem in self.tokens.lacking(frame)]
+
     def _compare_rows(self, when: str) -> None:
         found, names = self._rows(), self._shape().content
         wanted = {key: _with_columns(row, names) for key, row in self.table.rows.items()}
@@ -196,6 +205,9 @@ class _Play:
             return {}
         shape = self._shape()
         types = {c["name"]: c["type"] for c in shape.columns}
+        if self.tokens:
+            self.verdict.problems += self.tokens.lacking(frame)
+            frame = self.tokens.turned_back(frame, types)
         stored = dict(frame.dtypes)
         if types != {n: t for n, t in stored.items() if not n.startswith("_")}:
             self.verdict.add(f"the columns are {stored}, should be {types}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from lake import Lake
@@ -26,8 +27,9 @@ class Pipeline:
     `struck` tells of the faults that did strike, `effects` is the largest number of side effects a run had.
     """
 
-    def __init__(self, lake: Lake, dataset: str, wire: Wire) -> None:
-        self.lake, self.dataset, self.wire = lake, dataset, wire
+    def __init__(self, lake: Lake, dataset: str, wire: Wire, struck: Callable[[str], None] = lambda _: None) -> None:
+        """`struck` is told of each fault right after it, before anything is tried again. Default: nobody is."""
+        self.lake, self.dataset, self.wire, self._on_strike = lake, dataset, wire, struck
         self.attempts: Counter[str] = Counter()
         self.struck: list[str] = []
         self.effects = 0
@@ -78,6 +80,7 @@ class Pipeline:
         if running.fired:
             self._session = None
             self.struck.append(f"{fault} {running.effects[fault[1] - 1]}: {failure}")
+            self._on_strike(self.struck[-1])
         elif failure is not None:
             raise failure
         self._settle(run, token, batches)
@@ -101,7 +104,10 @@ class Pipeline:
         cleaned, quarantine = self.lake.buckets["cleaned"], self.lake.buckets["quarantine"]
         uri = f"s3://{artifacts}/runs/{run}.json"
         ledger = self.lake.ledger_table
-        arguments = RefineArguments("test", uri, ledger, artifacts, cleaned, quarantine, "none", "none", 60)
+        vault, keys = self.lake.buckets["vault"], self.lake.token_keys
+        arguments = RefineArguments(
+            "test", uri, ledger, artifacts, cleaned, quarantine, "none", "none", vault, keys, "none", 60
+        )
         return arguments, run, token
 
     def _settle(self, run: str, token: int, batches: list[dict]) -> None:

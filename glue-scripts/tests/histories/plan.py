@@ -41,7 +41,8 @@ class Plan:
     `seed` also decides how files are shuffled. `key` is `composite` or `single`, `table_format` as in the manifest;
     `content` names the columns beside the key. `share` is the share of refused records above which the gate blocks a
     batch, until the declaration takes its first step; None for no gate. If the table `evolves`, it follows its input.
-    If it is `large`, the job takes it and its batches for such as need many partitions and files.
+    If it is `large`, the job takes it and its batches for such as need many partitions and files. If it is `tokenised`,
+    its key columns are tokens.
     """
 
     seed: int
@@ -53,6 +54,7 @@ class Plan:
     share: float | None = None
     evolves: bool = False
     large: bool = False
+    tokenised: bool = False
 
     def shape(self, step: int = 0) -> Shape:
         """The declaration after so many steps."""
@@ -202,5 +204,5 @@ def pasted(plan: Plan) -> str:
         truth = "" if history.truth is None else f"            {history.truth!r},\n"
         lines.append(f"            ),\n{truth}        ),\n")
     more = {"key": plan.key, "table_format": plan.table_format, "content": plan.content, "share": plan.share,
-            "evolves": plan.evolves, "large": plan.large}  # fmt: skip
+            "evolves": plan.evolves, "large": plan.large, "tokenised": plan.tokenised}  # fmt: skip
     return "".join(lines) + "    },\n" + "".join(f"    {k}={v!r},\n" for k, v in more.items()) + ")"

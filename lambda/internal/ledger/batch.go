@@ -256,6 +256,6 @@ func MirrorOf(b *Batch, unreadable string) contract.Mirror {
 		Attempt: b.Attempt, Manifest: b.Manifest, FrozenAt: b.FrozenAt, UpdatedAt: b.UpdatedAt, Snapshot: b.Snapshot,
 		Objects: b.Objects, ObjectsRead: b.ObjectsRead, Unreadable: unreadable, Read: c["read"], Inserted: c["inserted"],
 		Updated: c["updated"], Deleted: c["deleted"], Unchanged: c["unchanged"], Superseded: c["superseded"], Stale: c["stale"],
-		Duplicate: c["duplicate"], Quarantined: c["quarantined"], Blocked: c["blocked"], Absent: b.Absent,
+		Duplicate: c["duplicate"], Quarantined: c["quarantined"], Blocked: c["blocked"], Erased: c["erased"], Absent: b.Absent,
 		RulesFailed: b.RulesFailed, RulesWarned: b.RulesWarned}
 }

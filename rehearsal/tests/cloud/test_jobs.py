@@ -117,6 +117,19 @@ def test_a_job_writes_iceberg_and_reads_objects_under_its_role(glue: Glue) -> No
     assert others == {role}
 
 
+def test_a_process_maps_the_archive_of_classes(glue: Glue) -> None:
+    """Java goes on without one that does not fit, so that nothing but the time would tell."""
+    job = glue.job("""
+        from pyspark.sql import SparkSession
+
+        java = SparkSession.builder.getOrCreate().sparkContext._jvm.java.lang.ProcessHandle.current().pid()
+        print(sum(line.rstrip().endswith("/classes.jsa") for line in open(f"/proc/{java}/maps")))
+    """)
+    run = glue.run(job)
+    assert run["JobRunState"] == "SUCCEEDED"
+    assert int(glue.output(run)[-1]) > 0
+
+
 def test_arguments_are_merged_and_modules_come_fresh(glue: Glue) -> None:
     script = """
         import sys, lib.words

@@ -51,6 +51,15 @@ def test_the_part_that_is_kept(kind: str, protect: Any, value: Any, want: Any) -
     assert kept(None, by) is None
 
 
+def test_tokens_are_made_with_the_key_of_the_vault() -> None:
+    by = column("decimal(5,2)", {"kind": "tokenise", "vault": "crm"})
+    digits = hmac.new(b"new", b"7.50", hashlib.sha256).hexdigest()
+    assert stored(Decimal("7.5"), by, {"vault crm": b"new", "crm": b"other"}) == "tok_" + digits[:32]
+    assert (stored(None, by, {}), kept(Decimal(1), by)) == (None, Decimal(1))
+    with pytest.raises(ValueError, match="c is tokenised, but the stack has no secret of key 'vault crm'"):
+        stored(Decimal(1), by, {"crm": b"other"})
+
+
 def test_hashes_are_made_with_the_key_of_the_column() -> None:
     secrets = {"": b"own", "2027": b"new"}
     for protect, key in (("hash", b"own"), ({"kind": "hash", "key": "2027"}, b"new")):

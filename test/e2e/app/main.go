@@ -1,5 +1,6 @@
 // Command app is the small lake of the end-to-end tests: one keyed table with a model over it, one in Delta, ten feeds of
-// which one is declared wrongly, one dataset with a strict gate, and one of each further kind of load. SHOP_MENDED=1
+// which one is declared wrongly, one dataset with a strict gate, one that is tokenised, one about people, and one of
+// each further kind of load. SHOP_MENDED=1
 // declares the wrong feed and the gate right.
 package main
 
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/strata-cdk/strata/constructs/dataset"
@@ -27,14 +29,21 @@ func main() {
 	mended := os.Getenv("SHOP_MENDED") == "1"
 	lake.Main(func(app awscdk.App) {
 		stack := awscdk.NewStack(app, jsii.String("Shop"), nil)
-		lake.New(stack, "Lake", &lake.Props{
+		made := lake.New(stack, "Lake", &lake.Props{
 			Name:   "shop",
 			Models: models,
 			Sources: lake.Sources{
-				"Files": ingestion.FileDrop{Datasets: append(feeds(mended), items(), orders(mended), stock(), rates(), trips(), stops(), meters())},
+				"Files": ingestion.FileDrop{Datasets: append(feeds(mended), items(), orders(mended), stock(), sellers(), visits(), rates(), trips(), stops(), meters())},
 			},
-			Pipeline: processing.Settings{Lease: time.Minute, MaxAttempts: 4},
+			RawRetention: 30 * 24 * time.Hour,
+			Pipeline:     processing.Settings{Lease: time.Minute, MaxAttempts: 4},
 		})
+		person := func(id string) awsiam.Role {
+			return awsiam.NewRole(stack, jsii.String(id), &awsiam.RoleProps{AssumedBy: awsiam.NewAccountRootPrincipal()})
+		}
+		made.GrantRead(person("Analyst"), "shop")
+		made.GrantDetokenise(person("Clerk"), "sellers")
+		made.GrantDetokenise(person("Auditor"), "sellers", "shop")
 	})
 }
 
@@ -57,6 +66,34 @@ func stock() dataset.Spec {
 	spec := items()
 	spec.Name, spec.Doc, spec.TableFormat, spec.Freshness = "stock", "One row per item in store.", dataset.Delta, 0
 	return spec
+}
+
+// sellers are known by tokens: of their keys, and of those whom they stand in for.
+func sellers() dataset.Spec {
+	vault := dataset.Tokenise("sellers")
+	return dataset.Spec{
+		Domain: "shop", Name: "sellers", Doc: "One row per seller.",
+		Load: dataset.Upsert, Keys: []string{"tax_id"}, Sequence: "change_seq",
+		Columns: []dataset.Column{
+			{Name: "tax_id", Type: dataset.Bigint, Class: dataset.Personal, Protect: vault},
+			{Name: "change_seq", Type: dataset.Bigint},
+			{Name: "stands_in_for", Type: dataset.Bigint, Class: dataset.Personal, Protect: vault},
+			{Name: "since", Type: dataset.Date, Required: true},
+		},
+	}
+}
+
+// visits are about people, who may ask to be erased.
+func visits() dataset.Spec {
+	return dataset.Spec{
+		Domain: "shop", Name: "visits", Doc: "One row per visit.", Keys: []string{"id"},
+		Columns: []dataset.Column{
+			{Name: "id", Type: dataset.Bigint},
+			{Name: "visitor", Type: dataset.String, Class: dataset.Personal, Protect: dataset.Hash},
+			{Name: "page", Type: dataset.String, Rules: dataset.Rules{dataset.OneOf("home", "cart")}},
+		},
+		Subject: dataset.Subject{Name: "visitor", Column: "visitor"},
+	}
 }
 
 // orders blocks any batch with a bad row until its gate is mended.

@@ -1,0 +1,108 @@
+"""Removes somebody's rows from a cleaned table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from lakejobs.erase.results import ERASED, VERIFIED, Result
+from lakejobs.erase.subjects import Subjects
+from lakejobs.erase.tries import until_still
+from lakejobs.manifest import Dataset
+from lakejobs.refine.changes import DELETED
+from lakejobs.refine.erased import keeps_place
+from lakejobs.refine.target import BATCH_COLUMN, own_columns
+from lakejobs.session import size_shuffles
+from lakejobs.tables.interface import FILE, POSITION, Fence, Store, StoredTable
+
+_WHOSE = "_whose"
+CLEANED = "cleaned"
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """One dataset's cleaned table, on behalf of the erasure `tag`."""
+
+    spark: SparkSession
+    store: Store
+    dataset: Dataset
+    subjects: Subjects
+    tag: str
+
+    @property
+    def _place(self) -> str:
+        return self.store.layout.name.split(".", 1)[1]
+
+    def erase(self, fence: Fence, first: Callable[[set[str]], None]) -> list[Result]:
+        """Removes the rows, then rewrites what still holds them unseen. Returns a row for each subject. Raises
+        LeaseLost.
+
+        `first` is told the batches that the rows are of before they go, since nothing tells afterwards.
+        """
+        return until_still(self._place, lambda: self._attempt(fence, first))
+
+    def _attempt(self, fence: Fence, first: Callable[[set[str]], None]) -> list[Result]:
+        table = self.store.load()
+        if table is None or table.main is None:
+            return []
+        size_shuffles(self.spark, table.size)
+        before, files = table.main, table.figures.files
+        counts = self._remove(table, fence, first)
+        self.store.purge(fence)
+        after = self.store.load()
+        return [
+            Result(self.dataset.id, CLEANED, self._place, ERASED, name, counts.get(name, 0), 0, before, after.main,
+                   files, after.figures.files)
+            for name in self.subjects.names.values()
+        ]  # fmt: skip
+
+    def _remove(self, table: StoredTable, fence: Fence, first: Callable[[set[str]], None]) -> dict[str, int]:
+        rows = self._theirs(table)
+        if rows is None:
+            return {}
+        rows = rows.persist()
+        try:
+            counts = {row[_WHOSE]: row["count"] for row in rows.groupBy(_WHOSE).count().collect()}
+            if not counts:
+                return {}
+            first({row[0] for row in rows.select(BATCH_COLUMN).distinct().collect()})
+            places = rows.select(*self.dataset.row_key, FILE, POSITION)
+            staged = table.write(self._tombstones(table, rows), places, self.tag, {})
+            fence()
+            table.publish(staged, table.main)
+        finally:
+            rows.unpersist()
+        return counts
+
+    def _theirs(self, table: StoredTable) -> DataFrame | None:
+        """The rows that are about them, with their places; None if the table has no such column yet."""
+        if self.subjects.column not in table.columns():
+            return None
+        return self.subjects.in_table(table.read(table.main, placed=True), _WHOSE)
+
+    def _tombstones(self, table: StoredTable, rows: DataFrame) -> DataFrame | None:
+        """What a delete of the rows would leave, where changes of before have to stay stale by it."""
+        if not keeps_place(self.dataset):
+            return None
+        kept = {*self.dataset.keys, *own_columns(self.dataset)}
+        columns = [
+            (F.col(name) if name in kept else F.lit(None)).cast(kind).alias(name)
+            for name, kind in table.columns().items()
+        ]
+        return rows.select(*columns).withColumn(DELETED, F.lit(True))
+
+    def verify(self) -> list[Result]:
+        """Reads the table anew."""
+        table = self.store.load()
+        if table is None or table.main is None:
+            return []
+        rows = self._theirs(table)
+        left = {} if rows is None else {r[_WHOSE]: r["count"] for r in rows.groupBy(_WHOSE).count().collect()}
+        version = table.main
+        return [
+            Result(self.dataset.id, CLEANED, self._place, VERIFIED, name, left.get(name, 0), version_after=version)
+            for name in self.subjects.names.values()
+        ]

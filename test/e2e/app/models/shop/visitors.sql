@@ -1,0 +1,4 @@
+-- Visits by visitor.
+SELECT visitor, count(*) AS visits
+FROM {{ ref("shop.visits") }}
+GROUP BY visitor
