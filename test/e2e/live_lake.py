@@ -161,11 +161,15 @@ class Live:
     # What an operator sees.
 
     def replicate(self, ticks: int = 10) -> dict[str, Any]:
-        """Tick until every load of the declared generation is complete and merged; what the controller says then."""
+        """Tick until it runs, and every load of the declared generation is complete and merged; the controller's answer.
+
+        A small load may be complete while the controller asks: between the state, which it asks for first, and the loads.
+        """
         for _ in range(ticks):
             answer = self.status()
             self.settle()
-            if set(answer["loads"].values()) == {"complete"} and not self.lake.ledger().open():
+            loaded = set(answer["loads"].values()) == {"complete"}
+            if loaded and answer["status"] == "running" and not self.lake.ledger().open():
                 return answer
         raise AssertionError(f"not replicated after {ticks} ticks: {answer}; open: {self.lake.ledger().open()}")
 
