@@ -122,6 +122,11 @@ class Table:
     def properties(self) -> dict[str, str]:
         return strings(self.spark, self._java.properties())
 
+    @property
+    def sorted(self) -> bool:
+        """Whether the table has an order that its rows are written in."""
+        return self._java.sortOrder().isSorted()
+
     def columns(self) -> dict[str, str]:
         """Column names and types, in order."""
         return {f.name: f.dataType.simpleString() for f in self.spark.table(self.name).schema.fields}

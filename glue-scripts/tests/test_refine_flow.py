@@ -14,7 +14,7 @@ from lake import Lake, column, dataset, parquet
 from lakejobs.errors import JobFailed
 from lakejobs.refine import apply
 from lakejobs.refine.job import refine
-from lakejobs.tables.interface import Moved, StoredTable
+from lakejobs.tables.interface import Change, Moved, StoredTable
 
 ORDERS = dataset(
     "orders",
@@ -201,6 +201,20 @@ def test_schema_changes(lake: Lake) -> None:
 
 
 _ids = itertools.count()
+
+
+def test_a_table_as_declared_takes_no_step(lake: Lake) -> None:
+    lake.declare(ORDERS)
+    lake.apply("sales.orders", HEADER + "1,1,a,1.00\n")
+    store = lake.store("sales.orders")
+    table = store.load()
+
+    def fence() -> None:
+        raise AssertionError("something is written")
+
+    assert store.bring_up_to_date(table, Change(), fence) is table
+    lake.spark.sql(f"ALTER TABLE {table.name} WRITE UNORDERED")
+    assert store.bring_up_to_date(store.load(), Change(), lambda: None).sorted
 
 
 @soak_format

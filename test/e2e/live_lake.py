@@ -161,9 +161,9 @@ class Live:
     # What an operator sees.
 
     def replicate(self, ticks: int = 10) -> dict[str, Any]:
-        """Tick until it runs, and every load of the declared generation is complete and merged; the controller's answer.
+        """Tick until it runs and every load of the declared generation is complete and merged; the controller's answer.
 
-        A small load may be complete while the controller asks: between the state, which it asks for first, and the loads.
+        A small load may be done while the controller asks, between the state, which comes first, and the loads.
         """
         for _ in range(ticks):
             answer = self.status()

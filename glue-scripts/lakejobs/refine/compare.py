@@ -61,7 +61,7 @@ def ranked(
         return rows.withColumns({"_first_alike": F.lit(True), "_superseded": F.lit(False)})
     by_key = Window.partitionBy(*keys)
     # The first window's order begins with the second's, so that rows are sorted once; without a tie the two are one.
-    rows = rows.withColumn("_number", F.row_number().over(by_key.orderBy(*latest_first, *tie)))
-    rows = rows.withColumn("_rank", F.rank().over(by_key.orderBy(*latest_first)))
+    numbers = F.row_number().over(by_key.orderBy(*latest_first, *tie)), F.rank().over(by_key.orderBy(*latest_first))
+    rows = rows.withColumns(dict(zip(("_number", "_rank"), numbers, strict=True)))
     flags = {"_first_alike": F.col("_number") == F.col("_rank"), "_superseded": F.col("_rank") > 1}
     return rows.withColumns(flags).drop("_number", "_rank")

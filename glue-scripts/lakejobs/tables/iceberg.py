@@ -80,6 +80,6 @@ class IcebergStore:
             statements.append(f"ALTER TABLE {name} ADD COLUMN `{column.name}` {column.type}{comment} {place}")
         for column in change.widened:
             statements.append(f"ALTER TABLE {name} ALTER COLUMN `{column.name}` TYPE {column.type}")
-        if "sort-order" not in table.properties:
+        if not table.sorted:
             statements.append(self._ordering())
         return statements

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyspark import inheritable_thread_target
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -36,17 +38,24 @@ Positions = tuple[str, list[int]]
 
 def stage_over(table: Any, rows: DataFrame | None, replaced: DataFrame, properties: Mapping[str, str]) -> None:
     """Stages one snapshot of a loaded Iceberg table that adds the rows and takes away what `replaced` names."""
-    found = replaced.groupBy(FILE).agg(F.sort_array(F.collect_list(POSITION)).alias("positions")).collect()
-    places = sorted((r[FILE], r["positions"]) for r in found)
     delta = table.newRowDelta()
-    for file in _write_data(table, rows) if rows is not None else ():
-        delta.addRows(file)
-    for group in _groups(places):
+    with ThreadPoolExecutor(1) as aside:
+        # Rows of one file are written by one core; the others have time.
+        places = aside.submit(inheritable_thread_target(lambda: _places(replaced)))
+        for file in _write_data(table, rows) if rows is not None else ():
+            delta.addRows(file)
+    for group in _groups(places.result()):
         delta.addDeletes(_write_deletes(table, replaced.sparkSession, group))
     for name, value in properties.items():
         delta.set(name, value)
     delta.stageOnly()
     delta.commit()
+
+
+def _places(replaced: DataFrame) -> list[Positions]:
+    """The places by file."""
+    found = replaced.groupBy(FILE).agg(F.sort_array(F.collect_list(POSITION)).alias("positions")).collect()
+    return sorted((r[FILE], r["positions"]) for r in found)
 
 
 def _write_data(table: Any, rows: DataFrame) -> list[Any]:
