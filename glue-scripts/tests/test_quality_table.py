@@ -51,6 +51,15 @@ def test_references(lake: Lake) -> None:
     assert (7,) not in lake.rows(lake.cleaned("sales.orders"), "id")
 
 
+def test_what_is_referred_to_comes_first_in_a_run(lake: Lake) -> None:
+    lake.declare(dataset("people", [column("id", "bigint", required=True), column("mail")], ["id"]))
+    lake.declare(orders(customer=[rule("reference", "quarantine", dataset="sales.people", column="id")]))
+    child = lake.freeze("sales.orders", [lake.land("in/orders.csv", lines("1,7,,1", "2,8,,1"))])
+    parent = lake.freeze("sales.people", [lake.land("in/people.csv", "id,mail\n7,a\n")])
+    lake.refine([child, parent])
+    assert lake.counts(lake.batch(child)) == {"read": 2, "inserted": 1, "quarantined": 1}
+
+
 def test_references_to_changes(lake: Lake) -> None:
     """A customer who is deleted is no customer; of a change that moves or deletes nothing is asked."""
     customers = replicated("customers", CUSTOMERS["columns"], ["id"])

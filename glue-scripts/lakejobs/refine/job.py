@@ -1,6 +1,7 @@
 """The refine job: every batch of one run, each to its own outcome, then the compaction of the tables they changed.
 
-Datasets have nothing to do with one another, so several are worked on at once; the batches of one are taken in order.
+Several datasets are worked on at once, but what a rule of one refers to comes before it; the batches of one are taken
+in order.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import chain, groupby
+from graphlib import TopologicalSorter
 from queue import SimpleQueue
 
 from pyspark.sql import SparkSession
@@ -24,6 +25,7 @@ from lakejobs.lists import FrozenList, Run, RunBatch
 from lakejobs.manifest import Dataset, Manifest
 from lakejobs.refine.batch import BatchWork, Unread, Workshop
 from lakejobs.refine.outcome import OUTCOMES
+from lakejobs.refine.turns import in_turn, waits
 from lakejobs.session import activate, another_session, open_session
 from lakejobs.shapes import ShapeError
 
@@ -48,36 +50,37 @@ def refine(spark: SparkSession, arguments: RefineArguments, clients: Clients, no
     leases = {b.dataset: Lease(b.dataset, run.name, b.token) for b in run.batches}
     with Heartbeat(ledger, leases.values(), arguments.lease_seconds) as heartbeat:
         shop = Workshop(spark, arguments, clients, ledger, heartbeat, _current(clients, arguments, run))
-        by_dataset = groupby(sorted(run.batches, key=lambda b: b.dataset), key=lambda b: b.dataset)
-        left = _refine_datasets(shop, run, [list(items) for _, items in by_dataset], leases)
+        left = _refine_datasets(shop, run, leases)
     if left:
         raise JobFailed("left undone: " + "; ".join(left))
 
 
-def _refine_datasets(
-    shop: Workshop, run: Run, datasets: Sequence[list[RunBatch]], leases: Mapping[str, Lease]
-) -> list[str]:
+def _refine_datasets(shop: Workshop, run: Run, leases: Mapping[str, Lease]) -> list[str]:
     """Works on as many datasets at once as the executors have cores. Tells what is left undone, and why.
 
     While one batch is planned and committed the executors have nothing to do, and a small batch is little but that.
     """
-    workers = min(len(datasets), shop.spark.sparkContext.defaultParallelism, _AT_ONCE)
+    order = waits(leases.keys(), shop.current)
+    batches = {name: [b for b in run.batches if b.dataset == name] for name in order}
+    workers = min(len(order), shop.spark.sparkContext.defaultParallelism, _AT_ONCE)
     if workers <= 1:
-        return [left for items in datasets for left in _refine_dataset(shop, run, items, leases[items[0].dataset])]
+        names = TopologicalSorter(order).static_order()
+        return [left for name in names for left in _refine_dataset(shop, run, batches[name], leases[name])]
     free: SimpleQueue[Workshop] = SimpleQueue()
     for _ in range(workers):
         free.put(replace(shop, spark=another_session(shop.spark)))
 
-    def work(items: list[RunBatch]) -> list[str]:
+    def work(name: str) -> list[str]:
         own = free.get()
         activate(own.spark)
         try:
-            return _refine_dataset(own, run, items, leases[items[0].dataset])
+            return _refine_dataset(own, run, batches[name], leases[name])
         finally:
             free.put(own)
 
     with ThreadPoolExecutor(workers, thread_name_prefix="refine") as pool:
-        return list(chain.from_iterable(pool.map(work, datasets)))
+        found = in_turn(pool, order, work)
+    return [left for name in order for left in found[name]]
 
 
 def _refine_dataset(shop: Workshop, run: Run, items: list[RunBatch], lease: Lease) -> list[str]:
