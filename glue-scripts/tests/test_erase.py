@@ -24,6 +24,8 @@ from lakejobs.errors import JobFailed
 from lakejobs.iceberg import Table
 from lakejobs.lists import Object
 from lakejobs.session import activate, another_session
+from lakejobs.tables.iceberg import IcebergStore
+from lakejobs.tables.interface import Fence, Moved
 from snapshots import RATES, applied, state
 
 TABLES = json.loads((ROOT / "constructs/catalog/job_tables.json").read_bytes())
@@ -108,6 +110,23 @@ def test_no_row_is_left_and_none_comes_back(lake: Lake, tmp_path: Path) -> None:
         "nothing more is found"
     )
     assert lake.rows(lake.cleaned(ID), "id") == [(2,), (6,), (8,)]
+
+
+def test_the_report_counts_rows_whoever_comes_in_between(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake.declare(ORDERS)
+    batch_of(lake, ID, put(lake, "1.csv", HEADER + "1,1,42,a\n2,1,7,a\n"))
+    right, calls = IcebergStore.purge, []
+
+    def purge(store: IcebergStore, fence: Fence) -> None:
+        calls.append(store)
+        if len(calls) == 1:
+            raise Moved("another writer's commit")
+        right(store, fence)
+
+    monkeypatch.setattr(IcebergStore, "purge", purge)
+    (told,) = of(lake.erase("e1", "customer", "42"), "erased", "cleaned")
+    assert (told["row_count"], len(calls)) == (1, 2)
+    assert lake.rows(lake.cleaned(ID), "id") == [(2,)]
 
 
 def files_of(lake: Lake, folder: Path) -> list[list[tuple]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, SparkSession
@@ -20,6 +20,15 @@ from lakejobs.tables.interface import FILE, POSITION, Fence, Store, StoredTable
 
 _WHOSE = "_whose"
 CLEANED = "cleaned"
+
+
+@dataclass(frozen=True)
+class _Removed:
+    """How many rows of whom, by keyed hash, from which version, which had how many files."""
+
+    counts: Mapping[str, int]
+    version: str
+    files: int
 
 
 @dataclass(frozen=True)
@@ -42,40 +51,39 @@ class Cleaned:
 
         `first` is told the batches that the rows are of before they go, since nothing tells afterwards.
         """
-        return until_still(self._place, lambda: self._attempt(fence, first))
-
-    def _attempt(self, fence: Fence, first: Callable[[set[str]], None]) -> list[Result]:
-        table = self.store.load()
-        if table is None or table.main is None:
+        found = until_still(self._place, lambda: self._remove(fence, first))
+        if found is None:
             return []
-        size_shuffles(self.spark, table.size)
-        before, files = table.main, table.figures.files
-        counts = self._remove(table, fence, first)
-        self.store.purge(fence)
+        until_still(self._place, lambda: self.store.purge(fence))
         after = self.store.load()
         return [
-            Result(self.dataset.id, CLEANED, self._place, ERASED, name, counts.get(name, 0), 0, before, after.main,
-                   files, after.figures.files)
+            Result(self.dataset.id, CLEANED, self._place, ERASED, name, found.counts.get(name, 0), 0, found.version,
+                   after.main, found.files, after.figures.files)
             for name in self.subjects.names.values()
         ]  # fmt: skip
 
-    def _remove(self, table: StoredTable, fence: Fence, first: Callable[[set[str]], None]) -> dict[str, int]:
+    def _remove(self, fence: Fence, first: Callable[[set[str]], None]) -> _Removed | None:
+        """None if there is no table with rows. Raises Moved."""
+        table = self.store.load()
+        if table is None or table.main is None:
+            return None
+        size_shuffles(self.spark, table.size)
+        before, files = table.main, table.figures.files
         rows = self._theirs(table)
         if rows is None:
-            return {}
+            return _Removed({}, before, files)
         rows = rows.persist()
         try:
             counts = {row[_WHOSE]: row["count"] for row in rows.groupBy(_WHOSE).count().collect()}
-            if not counts:
-                return {}
-            first({row[0] for row in rows.select(BATCH_COLUMN).distinct().collect()})
-            places = rows.select(*self.dataset.row_key, FILE, POSITION)
-            staged = table.write(self._tombstones(table, rows), places, self.tag, {})
-            fence()
-            table.publish(staged, table.main)
+            if counts:
+                first({row[0] for row in rows.select(BATCH_COLUMN).distinct().collect()})
+                places = rows.select(*self.dataset.row_key, FILE, POSITION)
+                staged = table.write(self._tombstones(table, rows), places, self.tag, {})
+                fence()
+                table.publish(staged, before)
         finally:
             rows.unpersist()
-        return counts
+        return _Removed(counts, before, files)
 
     def _theirs(self, table: StoredTable) -> DataFrame | None:
         """The rows that are about them, with their places; None if the table has no such column yet."""
