@@ -65,6 +65,8 @@ class Pipeline:
             self._session = None
             self._settle(run, token, batches)
             self.drain(items)
+            # What the table has been made of meanwhile is not what a late commit would put in its place.
+            self.lake.store(self.dataset).compact(lambda: None, 1)
 
         failure: Exception | None = None
         with self.wire.run(fault, overtake) as running:
