@@ -11,8 +11,6 @@ from pyspark.sql import SparkSession
 from histories.check import FORMATS, check, seed_of
 from histories.plan import random_plan
 
-pytestmark = pytest.mark.soak
-
 
 @pytest.mark.parametrize("nth", range(5))
 @pytest.mark.parametrize("table_format", FORMATS)
