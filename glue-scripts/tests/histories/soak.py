@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -16,6 +18,32 @@ _TOGETHER = 250
 EFFECTS = 36
 SWEEPS = ("merges", "loads", "first")
 _KINDS = ("shared", "alone", *SWEEPS)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the environment asks of a run: SEED=n, SHARD=k/n (every nth job from the kth on, from 1), FORMAT=name."""
+
+    seed: int | None
+    first: int
+    shards: int
+    formats: tuple[str, ...]
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str], formats: tuple[str, ...]) -> Asked:
+        """Raises ValueError, which names all that is wrong."""
+        seed, shard = environment.get("SEED", ""), environment.get("SHARD", "") or "1/1"
+        wanted, problems = environment.get("FORMAT", ""), []
+        if seed and not seed.isdecimal():
+            problems.append(f"SEED: is {seed!r}; a whole number is needed")
+        parts = re.fullmatch(r"(\d+)/(\d+)", shard)
+        if parts is None or not 1 <= int(parts[1]) <= int(parts[2]):
+            problems.append(f"SHARD: is {shard!r}; k/n is needed, with k from 1 to n")
+        if wanted and wanted not in formats:
+            problems.append(f"FORMAT: is {wanted!r}; allowed: {', '.join(formats)}")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return cls(int(seed) if seed else None, int(parts[1]), int(parts[2]), (wanted,) if wanted else formats)
 
 
 @dataclass

@@ -13,7 +13,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from histories.check import BUILD, FORMATS, check
-from histories.soak import EFFECTS, SWEEPS, State, names, plan_of
+from histories.soak import EFFECTS, SWEEPS, Asked, State, names, plan_of
 
 _SHARED, _ALONE = 10_000, 50
 _SECONDS = 80 * 60
@@ -21,12 +21,13 @@ _SECONDS = 80 * 60
 
 @pytest.mark.soak
 @pytest.mark.timeout(90 * 60)
-@pytest.mark.parametrize("table_format", [f for f in FORMATS if os.environ.get("FORMAT", f) == f])
+@pytest.mark.parametrize("table_format", FORMATS)
 def test_ten_thousand_histories(spark: SparkSession, table_format: str, capsys: pytest.CaptureFixture[str]) -> None:
-    seed = os.environ.get("SEED")
-    k, _, n = os.environ.get("SHARD", "1/1").partition("/")
-    state = State.load(BUILD / f"soak-{table_format}-{k}-of-{n}.json", int(seed) if seed else None)
-    todo = names(_SHARED, _ALONE)[int(k) - 1 :: int(n)]
+    asked = Asked.of(os.environ, FORMATS)
+    if table_format not in asked.formats:
+        pytest.skip(f"FORMAT asks for {', '.join(asked.formats)}")
+    state = State.load(BUILD / f"soak-{table_format}-{asked.first}-of-{asked.shards}.json", asked.seed)
+    todo = names(_SHARED, _ALONE)[asked.first - 1 :: asked.shards]
     until = time.monotonic() + _SECONDS
     with capsys.disabled():
         for name in todo:

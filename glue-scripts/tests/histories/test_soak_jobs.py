@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from histories.plan import batches
-from histories.soak import State, names, plan_of
+from histories.soak import Asked, State, names, plan_of
 
 
 def test_jobs_are_what_was_asked_for() -> None:
@@ -36,3 +38,19 @@ def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
     assert State.load(path, None).done == State.load(path, 7).done == {"shared 1": {"histories": 2}}
     assert State.load(path, None).seed == 7
     assert (State.load(path, 8).seed, State.load(path, 8).done) == (8, {})
+
+
+def test_what_is_asked_for() -> None:
+    formats = ("iceberg", "delta")
+    assert Asked.of({}, formats) == Asked(None, 1, 1, formats)
+    assert Asked.of({"SEED": "7", "SHARD": "2/4", "FORMAT": "delta"}, formats) == Asked(7, 2, 4, ("delta",))
+
+
+@pytest.mark.parametrize("shard", ["9/4", "0/4", "1", "1/", "a/b"])
+def test_what_cannot_be_meant_is_told_at_once(shard: str) -> None:
+    with pytest.raises(ValueError) as told:
+        Asked.of({"SEED": "x", "SHARD": shard, "FORMAT": "orc"}, ("iceberg", "delta"))
+    assert str(told.value) == (
+        f"SEED: is 'x'; a whole number is needed; SHARD: is {shard!r}; k/n is needed, with k from 1 to n;"
+        " FORMAT: is 'orc'; allowed: iceberg, delta"
+    )
