@@ -73,6 +73,10 @@ class Table:
         return Figures(*(int(commit.summary.get(name, "0")) for name in names)) if commit else Figures()
 
     @property
+    def has_past(self) -> bool:
+        return len(list(self._java.snapshots())) > 1
+
+    @property
     def operations(self) -> Any:
         """Iceberg's TableOperations: the table's metadata, and their compare-and-set."""
         return self._java.operations()
@@ -80,9 +84,8 @@ class Table:
     def refresh(self) -> None:
         self._java.refresh()
 
-    @property
-    def reference(self) -> str:
-        return self.name
+    def at(self, version: str) -> str:
+        return f"{self.name} VERSION AS OF {version}"
 
     @property
     def main(self) -> str | None:

@@ -14,7 +14,7 @@ from lakejobs.shapes import Fields, ShapeError
 SCHEMA_VERSION = 1
 # The column that tells rows apart where a dataset has no key.
 RECORD_ID = "_record_id"
-ICEBERG, DELTA = TABLE_FORMATS = ("iceberg", "delta")
+ICEBERG, DELTA, HUDI = TABLE_FORMATS = ("iceberg", "delta", "hudi")
 DMS_PARQUET, DMS_TRANSACTIONS, DMS_CSV, DMS_JSON = DMS_KINDS = (
     "dms_parquet",
     "dms_transactions",

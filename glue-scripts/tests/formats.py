@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-OTHERS = ("delta",)
+OTHERS = ("delta", "hudi")
 every_format = pytest.mark.parametrize("lake", ["iceberg", *OTHERS], indirect=True)
 soak_format = pytest.mark.parametrize(
     "lake", ["iceberg", *(pytest.param(name, marks=pytest.mark.soak) for name in OTHERS)], indirect=True

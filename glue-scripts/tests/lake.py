@@ -24,6 +24,7 @@ from lakejobs.refine.job import refine
 from lakejobs.refine.target import layout
 from lakejobs.tables.delta import DeltaTable
 from lakejobs.tables.delta_log import changes_rows
+from lakejobs.tables.hudi import CHANGES_ROWS, HudiTable
 from lakejobs.tables.interface import Store, StoredTable
 from lakejobs.tables.stores import open_store
 from pyspark.sql import DataFrame, SparkSession
@@ -410,31 +411,34 @@ class Lake:
         """The dataset's table, None if there is none."""
         return self.store(dataset_id).load()
 
-    def store(self, dataset_id: str) -> Store:
+    def store(self, dataset_id: str, spark: SparkSession | None = None) -> Store:
+        """The place of its table. Default of `spark`: this lake's session."""
         dataset = Manifest.from_json(self.manifest()).dataset(dataset_id)
-        return open_store(self.spark, self.clients, dataset.table_format, layout(dataset, self.buckets["cleaned"]))
+        place = layout(dataset, self.buckets["cleaned"])
+        return open_store(spark or self.spark, self.clients, dataset.table_format, place)
 
     @property
     def table_class(self) -> type:
         """The class of cleaned tables in this lake's format."""
-        return {"iceberg": Table, "delta": DeltaTable}[self.table_format]
+        return {"iceberg": Table, "delta": DeltaTable, "hudi": HudiTable}[self.table_format]
 
     def frame(self, table: str) -> DataFrame:
         """The rows of a table, as readers see them."""
-        delta = self._delta(table)
-        if delta is None:
+        other = self._other(table)
+        if other is None:
             return self.spark.table(table)
-        return self.spark.read.format("delta").load(self.store(delta).layout.location)
+        stored = self.stored(other)
+        return stored.read(stored.main)
 
     def now(self, table: str, reader: SparkSession | None = None) -> DataFrame | None:
         """The rows of a table as it is, whatever the session remembers of it; None if there is none.
 
         `reader` is the session of somebody else who reads it. Default: this lake's.
         """
-        spark, delta = reader or self.spark, self._delta(table)
-        if delta is not None:
-            found = self.stored(delta)
-            return None if found is None else spark.read.format("delta").load(found.log.location)
+        spark, other = reader or self.spark, self._other(table)
+        if other is not None:
+            found = self.store(other, spark).load()
+            return None if found is None else found.read(found.main)
         if not spark.catalog.tableExists(table):
             return None
         spark.sql(f"REFRESH TABLE {table}")
@@ -445,25 +449,27 @@ class Lake:
         return sorted(tuple(r) for r in frame.select(*(columns or frame.columns)).collect())
 
     def exists(self, table: str) -> bool:
-        delta = self._delta(table)
-        return self.spark.catalog.tableExists(table) if delta is None else self.stored(delta) is not None
+        other = self._other(table)
+        return self.spark.catalog.tableExists(table) if other is None else self.stored(other) is not None
 
     def snapshots(self, table: str) -> list[int]:
         """The versions that changed rows, oldest first."""
         if not self.exists(table):
             return []
-        delta = self._delta(table)
-        if delta is not None:
-            stored = self.stored(delta)
+        other = self._other(table)
+        if other is not None:
+            stored = self.stored(other)
+            if isinstance(stored, HudiTable):
+                return sorted(int(instant) for instant, what in stored.commits() if what in CHANGES_ROWS)
             return sorted(v for v, info in stored.log.history(stored.version) if changes_rows(info))
         self.spark.sql(f"REFRESH TABLE {table}")
         found = self.spark.table(f"{table}.history").where("is_current_ancestor").orderBy("made_current_at").collect()
         return [r["snapshot_id"] for r in found]
 
-    def _delta(self, table: str) -> str | None:
-        """The dataset whose Delta table that is, None for any other table."""
+    def _other(self, table: str) -> str | None:
+        """The dataset whose table that is in another format than Iceberg, None for any other table."""
         for name, spec in self.datasets.items():
-            if spec["table_format"] == "delta" and self.cleaned(name) == table:
+            if spec["table_format"] != "iceberg" and self.cleaned(name) == table:
                 return name
         return None
 

@@ -143,15 +143,10 @@ class Eraser:
         found, delta = [], dataset.table_format == DELTA
         cleaned, quarantine = store.load(), Table.load(self.spark, quarantine_name(dataset))
         if cleaned is not None:
-            at_once = expired and not delta and _has_no_past(cleaned)
+            at_once = expired and not cleaned.has_past
             place = store.layout.name.split(".", 1)[1]
             found.append(self.remainder.history(dataset, CLEANED, place, at_once, delta))
         if quarantine is not None:
             place = quarantine.name.split(".", 1)[1]
-            found.append(self.remainder.history(dataset, QUARANTINE, place, expired and _has_no_past(quarantine)))
+            found.append(self.remainder.history(dataset, QUARANTINE, place, expired and not quarantine.has_past))
         return found
-
-
-def _has_no_past(table: Table) -> bool:
-    """Whether the table has no snapshot but the one that readers see."""
-    return len(list(table.loaded.snapshots())) == 1

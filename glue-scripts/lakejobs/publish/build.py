@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -40,13 +40,12 @@ class Waiting(Exception):
 
 @dataclass(frozen=True)
 class Pin:
-    """What is read of an input: the table as SQL refers to it, the snapshot, the one that made its rows, its columns.
+    """What is read of an input: its rows as SQL refers to them, the snapshot that made them, its columns.
 
-    The snapshots differ after a compaction, which makes reading faster and nothing else.
+    Another snapshot is read after a compaction, which makes reading faster and nothing else.
     """
 
-    table: str
-    read: str
+    rows: str
     content: str
     columns: tuple[str, ...]
 
@@ -56,11 +55,7 @@ def _pin_of(table: StoredTable | None) -> Pin | None:
     if table is None or table.main is None:
         return None
     content = table.content
-    return None if content is None else Pin(table.reference, table.main, content, tuple(table.read(table.main).columns))
-
-
-def _source(item: Input, pin: Pin) -> str:
-    return pinned(replace(item, table=pin.table), pin.read, pin.columns)
+    return None if content is None else Pin(table.at(table.main), content, tuple(table.columns()))
 
 
 class Builder:
@@ -115,7 +110,7 @@ class Builder:
             log("model is up to date", model=model.id, output_id=identity)
             return
         check_text(self._spark, model)
-        frame = self._spark.sql(render(model, lambda name: _source(inputs[name], pins[name])))
+        frame = self._spark.sql(render(model, lambda name: pinned(inputs[name], pins[name].rows, pins[name].columns)))
         check_plan(frame)
         self._replace(model, frame, identity)
         self._record(model, identity, snapshots)

@@ -62,16 +62,15 @@ def render(model: Model, table: Callable[[str], str]) -> str:
     return text
 
 
-def pinned(item: Input, snapshot: str, stored: Collection[str]) -> str:
+def pinned(item: Input, rows: str, stored: Collection[str]) -> str:
     """An input's rows at a snapshot, in a FROM clause: what stands there in place of the reference.
 
-    `stored` are the columns the snapshot has; a declared one that it has not yet is NULL.
+    `rows` is what stands for all of the snapshot, `stored` are its columns; a declared one that it has not yet is NULL.
     """
-    table = f"{item.table} VERSION AS OF {snapshot}"
     if not item.tombstones:
-        return table
+        return rows
     columns = [_column(name, kind, stored) for name, _, _, kind in item.columns]
-    return f"(SELECT {', '.join(columns)} FROM {table} WHERE NOT `{DELETED}`)"
+    return f"(SELECT {', '.join(columns)} FROM {rows} WHERE NOT `{DELETED}`)"
 
 
 def _column(name: str, kind: str, stored: Collection[str]) -> str:

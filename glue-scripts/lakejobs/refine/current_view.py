@@ -10,15 +10,15 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from lakejobs.manifest import DELTA, ICEBERG, Dataset
+from lakejobs.manifest import DELTA, HUDI, ICEBERG, Dataset
 from lakejobs.refine.changes import DELETED
 from lakejobs.refine.target import stored_type
 from lakejobs.tables.interface import Moved
 
 _EXPANDED = "/* Presto View */"
 _TRINO_TYPES = {"string": "varchar", "int": "integer"}
-# Trino's connector for Delta Lake cuts timestamps to milliseconds.
-_TIMESTAMPS = {ICEBERG: "timestamp(6) with time zone", DELTA: "timestamp(3) with time zone"}
+# Trino's connector for Delta Lake cuts timestamps to milliseconds, and so does that for Hive, which reads Hudi's files.
+_TIMESTAMPS = {ICEBERG: "timestamp(6) with time zone", DELTA: "timestamp(3) with time zone", HUDI: "timestamp(3)"}
 
 
 def view_name(dataset: Dataset) -> str:

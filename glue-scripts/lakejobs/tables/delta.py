@@ -51,7 +51,11 @@ class DeltaTable:
 
     @property
     def reference(self) -> str:
+        """What stands for the table in Spark SQL; VERSION AS OF may follow."""
         return f"delta.`{self.log.location}`"
+
+    def at(self, version: str) -> str:
+        return f"{self.reference} VERSION AS OF {version}"
 
     @property
     def main(self) -> str | None:
@@ -78,6 +82,10 @@ class DeltaTable:
     @property
     def figures(self) -> Figures:
         return Figures(self._snapshot.numOfFiles(), 0, self.size)
+
+    @property
+    def has_past(self) -> bool:
+        return True  # Delta's own log does not tell which files are there still
 
     @cached_property
     def _metadata_json(self) -> str:

@@ -14,9 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from lakejobs.lists import split_uri
+from lakejobs.tables.conditional import put_absent
 from lakejobs.tables.interface import Commit, Moved
 
 # Operations whose entry changes no row.
@@ -26,8 +25,6 @@ CREATE, SET_PROPERTIES, ADD_COLUMNS, CHANGE_COLUMN, OPTIMIZE = UNCHANGING = (
 WRITE, MERGE = "WRITE", "MERGE"
 
 _READ_AT_ONCE = 16
-_CONFLICT_TRIES = 5
-_CONFLICT_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -50,18 +47,8 @@ class DeltaLog:
         """Makes the entry that of `version`. Raises Moved if that version has another entry."""
         body = "\n".join((_commit_info(version, entry), *entry.actions)).encode()
         bucket, key = self._place(version)
-        for tries_left in reversed(range(_CONFLICT_TRIES)):
-            try:
-                self.s3.put_object(Bucket=bucket, Key=key, Body=body, IfNoneMatch="*")
-                return
-            except ClientError as error:
-                status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-                if status == 412:
-                    break
-                # S3 asks for another try while a request for the same key is under way.
-                if status != 409 or not tries_left:
-                    raise
-            time.sleep(_CONFLICT_SECONDS)
+        if put_absent(self.s3, bucket, key, body):
+            return
         # A put whose answer was lost is sent again, and then finds its own entry.
         if self._body(version) != body:
             raise Moved(f"{self.location}: another writer has made version {version}")

@@ -27,7 +27,7 @@ from lakejobs.tables.delta_log import (
     protocol,
 )
 from lakejobs.tables.interface import Change, Fence, Layout, Limits, Moved, Removed
-from lakejobs.tables.registration import PROVIDER, check_format, registered
+from lakejobs.tables.registration import PROVIDER, check_format, keep_registered, registered
 
 # Each batch adds files; ten small ones cost a reader ten times the requests of one. Files above this share of the
 # wanted size are left alone.
@@ -131,27 +131,14 @@ class DeltaStore:
 
     def _register(self, table: DeltaTable, fence: Fence) -> None:
         """Makes the table's entry in the catalog, or brings it to the declaration. Raises Moved as a commit does."""
-        wanted = self.table_input()
-        database = self.layout.name.split(".")[1]
         found = registered(self.glue, self.layout.name)
         check_format(found, self.layout, "delta")
-        if found is not None and _same(found, wanted):
-            return
-        fence()
         if found is None:
             # Readers ask for the newest checkpoint first, and S3 tells who may not list the bucket that it is refused,
             # not that there is none.
+            fence()
             table.checkpoint()
-        try:
-            if found is None:
-                self.glue.create_table(DatabaseName=database, TableInput=wanted)
-            else:
-                self.glue.update_table(DatabaseName=database, TableInput=wanted, VersionId=found["VersionId"])
-        except (
-            self.glue.exceptions.AlreadyExistsException,
-            self.glue.exceptions.ConcurrentModificationException,
-        ) as error:
-            raise Moved(f"{self.layout.name}: {error}") from error
+        keep_registered(self.glue, self.layout.name, found, self.table_input(), fence)
 
     def table_input(self) -> dict[str, Any]:
         """The table as the Glue Data Catalog takes it: Athena reads its location's log, views its columns."""
@@ -187,16 +174,6 @@ def unchanged(added: Sequence[str]) -> tuple[str, ...]:
     """The same files, said to hold only rows that the table had before."""
     found = [json.loads(line) for line in added]
     return tuple(json.dumps({"add": {**f["add"], "dataChange": False}}, separators=(",", ":")) for f in found)
-
-
-def _same(found: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    storage, asked = found.get("StorageDescriptor", {}), wanted["StorageDescriptor"]
-    parameters = found.get("Parameters", {})
-    return (
-        found.get("Description", "") == wanted["Description"]
-        and (storage.get("Columns"), storage.get("Location")) == (asked["Columns"], asked["Location"])
-        and all(parameters.get(name) == value for name, value in wanted["Parameters"].items())
-    )
 
 
 def _now() -> int:

@@ -120,9 +120,8 @@ class StoredTable(Protocol):
 
     name: str
 
-    @property
-    def reference(self) -> str:
-        """What stands for the table in Spark SQL; VERSION AS OF may follow."""
+    def at(self, version: str) -> str:
+        """What stands for the rows of a version in a FROM clause of Spark SQL."""
 
     @property
     def main(self) -> str | None:
@@ -141,6 +140,10 @@ class StoredTable(Protocol):
 
     @property
     def figures(self) -> Figures: ...
+
+    @property
+    def has_past(self) -> bool:
+        """Whether rows of earlier versions may be there still."""
 
     def columns(self) -> dict[str, str]:
         """Column names and types (Spark's simple strings), in order."""

@@ -16,7 +16,7 @@ from histories.plan import Plan, pasted
 from histories.shrink import shrink
 
 BUILD = Path(__file__).resolve().parents[3] / "build" / "histories"
-FORMATS = ("iceberg", "delta")
+FORMATS = ("iceberg", "delta", "hudi")
 
 
 def seed_of() -> int:

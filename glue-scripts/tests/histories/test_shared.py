@@ -13,7 +13,7 @@ from histories.check import FORMATS, check, seed_of
 from histories.plan import random_plan
 
 # How many histories, in about how many batches of changes.
-_SIZES = {"iceberg": (300, 4), "delta": (60, 3)}
+_SIZES = {"iceberg": (300, 4), "delta": (60, 3), "hudi": (60, 3)}
 
 
 @pytest.mark.parametrize("table_format", FORMATS)
