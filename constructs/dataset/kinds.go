@@ -50,7 +50,9 @@ const (
 	// lakes that share tables with Databricks or other readers of Delta Lake. Athena shows its timestamps to the
 	// millisecond.
 	Delta
-	// Hudi is not built yet: Validate refuses it.
+	// Hudi writes every file anew in which a batch changes a row, as Delta does: a copy-on-write table of version 6. It is
+	// for lakes that share tables with readers of Apache Hudi. Athena shows its timestamps to the millisecond. Writers
+	// other than this lake's must not change it, since Hudi's own keep apart by a lock that this lake's do not take.
 	Hudi
 )
 

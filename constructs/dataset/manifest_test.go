@@ -258,7 +258,7 @@ func TestParseManifestIsStrict(t *testing.T) {
 		"spaces":         {`"lake":`, `"lake": `, "not as the library writes it"},
 		"load":           {`"load":"upsert"`, `"load":"merge"`, `load: got "merge"; allowed: append`},
 		"generation":     {`"source":"Erp","generation":1`, `"source":"Erp"`, "not as the library writes it"},
-		"table format":   {`"table_format":"delta"`, `"table_format":"orc"`, `table format: got "orc"; allowed: iceberg, delta`},
+		"table format":   {`"table_format":"delta"`, `"table_format":"orc"`, `table format: got "orc"; allowed: iceberg, delta, hudi`},
 		"protection":     {`"protect":"drop"`, `"protect":"hide"`, `protect: got "hide"; allowed: none, hash, drop, null`},
 		"mask":           {`"rest":"•"`, `"rest":"••"`, "protect: got {"},
 		"key":            {`"key":"2027"`, `"name":"2027"`, `unknown field "name"`},

@@ -85,11 +85,9 @@ func (s Spec) checkLoad(l *check.List) {
 
 func (s Spec) checkTableFormat(l *check.List) {
 	switch s.TableFormat {
-	case Iceberg, Delta:
-	case Hudi:
-		l.Add("TableFormat", "is not built yet", s.TableFormat, "Iceberg, Delta")
+	case Iceberg, Delta, Hudi:
 	default:
-		l.Add("TableFormat", "is no table format", s.TableFormat, "Iceberg, Delta")
+		l.Add("TableFormat", "is no table format", s.TableFormat, "Iceberg, Delta, Hudi")
 	}
 }
 

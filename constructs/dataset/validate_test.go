@@ -31,6 +31,7 @@ func TestValidDeclarations(t *testing.T) {
 		}(),
 		"json":  func() dataset.Spec { s := orders(); s.Format = dataset.JSON{}; return s }(),
 		"delta": func() dataset.Spec { s := orders(); s.TableFormat = dataset.Delta; return s }(),
+		"hudi":  func() dataset.Spec { s := orders(); s.TableFormat = dataset.Hudi; return s }(),
 		"pipe":  func() dataset.Spec { s := orders(); s.Format = dataset.CSV{NoHeader: true, Delimiter: "|"}; return s }(),
 	} {
 		if err := spec.Validate(); err != nil {
@@ -124,7 +125,6 @@ func TestSpecIsRejected(t *testing.T) {
 		}, []string{"Subject.Column: does not tell whose a row is once its column is protected by Prefix(3)"}},
 		"changes":       {func(s *dataset.Spec) { s.Format = dataset.DMS{} }, []string{"Format: holds changes of a database"}},
 		"files":         {func(s *dataset.Spec) { s.Load = dataset.Files }, []string{"Load: is not built yet"}},
-		"hudi":          {func(s *dataset.Spec) { s.TableFormat = dataset.Hudi }, []string{"TableFormat: is not built yet"}},
 		"unknown table": {func(s *dataset.Spec) { s.TableFormat = 99 }, []string{"TableFormat: is no table format"}},
 		"unknown load":  {func(s *dataset.Spec) { s.Load = 99 }, []string{"Load: is no load kind"}},
 		"unknown key":   {func(s *dataset.Spec) { s.Keys = []string{"nope"} }, []string{"Keys[0]: is no declared column"}},

@@ -87,10 +87,10 @@ func TestSparkJobAlone(t *testing.T) {
 	}
 }
 
-// The jobs of a lake bring Delta Lake if one of its tables is in it, and only then.
+// The jobs of a lake bring Delta Lake if one of its tables is in it, and only then. Of Hudi they bring nothing.
 func TestSparkJobWithDelta(t *testing.T) {
 	tpl := sparkJob(t, func(p *processing.SparkJobProps) {
-		p.TableFormats = []dataset.TableFormat{dataset.Delta, dataset.Iceberg, dataset.Delta}
+		p.TableFormats = []dataset.TableFormat{dataset.Hudi, dataset.Delta, dataset.Iceberg, dataset.Delta}
 	})
 	arguments := tpl.One(t, "AWS::Glue::Job").Properties()["DefaultArguments"].(map[string]any)
 	if got := arguments["--datalake-formats"]; got != "iceberg,delta" {
@@ -110,7 +110,7 @@ func TestSparkJobWithDelta(t *testing.T) {
 // Only the jobs of a lake with a Delta table may ask for what is not there, which takes the listing of the zone.
 func TestDeltaTablesAreLookedFor(t *testing.T) {
 	const statement = `"Condition":{"Null":{"s3:prefix":"true"}}`
-	for format, want := range map[dataset.TableFormat]bool{dataset.Iceberg: false, dataset.Delta: true} {
+	for format, want := range map[dataset.TableFormat]bool{dataset.Iceberg: false, dataset.Hudi: false, dataset.Delta: true} {
 		tpl := synth(t, with(func(p *lake.Props) {
 			orders := spec("sales", "orders")
 			orders.TableFormat = format
@@ -159,7 +159,7 @@ func TestSparkJobEveryPropCounts(t *testing.T) {
 func TestSparkJobRejections(t *testing.T) {
 	stack := cdktest.NewStack(t)
 	bad := &processing.SparkJobProps{Libraries: []awss3assets.Asset{nil}, Arguments: map[string]string{"--x": "y"},
-		TableFormats: []dataset.TableFormat{dataset.Hudi}, Workers: 1, WorkerType: "G.3X", MaxConcurrentRuns: -1, Timeout: time.Second, LogRetention: time.Hour}
+		TableFormats: []dataset.TableFormat{9}, Workers: 1, WorkerType: "G.3X", MaxConcurrentRuns: -1, Timeout: time.Second, LogRetention: time.Hour}
 	err := cdktest.Rejected(t, func() { processing.NewSparkJob(stack, "Job", bad) })
 	for _, path := range []string{"Script", "Libraries[0]", `Arguments["--x"]`, "TableFormats[0]", "Workers", "WorkerType", "MaxConcurrentRuns", "Timeout", "LogRetention"} {
 		if !strings.Contains(err.Error(), "\n  "+path+": ") {

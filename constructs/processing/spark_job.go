@@ -85,8 +85,8 @@ func (p *SparkJobProps) Validate() error {
 		}
 	}
 	for i, format := range p.TableFormats {
-		if format != dataset.Iceberg && format != dataset.Delta {
-			l.Add(check.Index("TableFormats", i), "is no table format a job can take", format, "Iceberg, Delta")
+		if !slices.Contains([]dataset.TableFormat{dataset.Iceberg, dataset.Delta, dataset.Hudi}, format) {
+			l.Add(check.Index("TableFormats", i), "is no table format a job can take", format, "Iceberg, Delta, Hudi")
 		}
 	}
 	number(&l, "Workers", int64(p.Workers), 2, 299)
@@ -182,11 +182,12 @@ func (j *SparkJob) settle(
 	job.DefaultArguments = arguments
 }
 
-// lakeFormats names the formats as Glue does, Iceberg first, each once.
+// lakeFormats names the formats whose library the jobs need as Glue does, Iceberg first, each once. They write Hudi
+// without its own.
 func lakeFormats(formats []dataset.TableFormat) []string {
 	names := []string{dataset.Iceberg.String()}
 	for _, format := range formats {
-		if !slices.Contains(names, format.String()) {
+		if format != dataset.Hudi && !slices.Contains(names, format.String()) {
 			names = append(names, format.String())
 		}
 	}

@@ -195,7 +195,7 @@ def test_every_missing_field_is_refused() -> None:
         (("datasets", 6, "load"), "append", "is dms_parquet with load append"),
         (("datasets", 0, "format", "route_by"), 1, "str is needed"),
         (("datasets", 1, "format", "route_by"), "d", "is 'd' of csv; only json has one"),
-        (("datasets", 0, "table_format"), "hudi", "allowed: iceberg, delta"),
+        (("datasets", 0, "table_format"), "orc", "allowed: iceberg, delta, hudi"),
         (("datasets", 3, "maintenance", "file_bytes"), None, "int is needed"),
         (("datasets", 0, "subject"), {"name": "person"}, "subject.column: is missing"),
         (

@@ -12,7 +12,7 @@ import pyarrow as pa
 from boto3.dynamodb.types import TypeDeserializer
 from pyiceberg.catalog import Catalog, load_catalog
 
-from rehearsal.cloud.athena import delta
+from rehearsal.cloud.athena import delta, hudi
 from rehearsal.data.declared import Dataset, read_manifest
 
 ROLES = {
@@ -160,17 +160,17 @@ class Lake:
         )
 
     def tables(self) -> list[tuple[str, str]]:
-        """(database, table) of every Iceberg and Delta table in the lake's databases."""
+        """(database, table) of every Iceberg, Delta and Hudi table in the lake's databases."""
         glue = self.cloud.client("glue")
         found = []
         for page in glue.get_paginator("get_databases").paginate():
             for database in (d["Name"] for d in page["DatabaseList"] if d["Name"].startswith(self.name + "_")):
                 for tables in glue.get_paginator("get_tables").paginate(DatabaseName=database):
-                    found += [(database, t["Name"]) for t in tables["TableList"] if _iceberg(t) or delta.is_delta(t)]
+                    found += [(database, t["Name"]) for t in tables["TableList"] if _is_table(t)]
         return sorted(found)
 
     def snapshots(self) -> dict[str, list[int]]:
-        """Snapshot ids, or versions of Delta, of every table, by `database.table`."""
+        """Snapshot ids, versions of Delta, or instants of Hudi, of every table, by `database.table`."""
         return {f"{d}.{t}": self._versions(d, t) for d, t in self.tables()}
 
     def rows(self, database: str, table: str, columns: list[str] | None = None) -> list[dict[str, Any]]:
@@ -192,30 +192,32 @@ class Lake:
 
     def columns(self, database: str, table: str) -> list[str]:
         """Columns of a table; none when it does not exist."""
-        at = self._delta(database, table)
+        at = self._folder(database, table)
         if at is not None:
             return list(at.snapshot().columns)
         catalog = self.catalog()
         known = catalog.table_exists((database, table))
         return list(catalog.load_table((database, table)).schema().column_names) if known else []
 
-    def _delta(self, database: str, table: str) -> delta.Folder | None:
-        """The folder of a Delta table, None for any other and for none."""
+    def _folder(self, database: str, table: str) -> delta.Folder | hudi.Folder | None:
+        """The folder of a table in Delta or Hudi, None for any other and for none."""
         glue = self.cloud.client("glue")
         try:
             entry = glue.get_table(DatabaseName=database, Name=table)["Table"]
         except glue.exceptions.EntityNotFoundException:
             return None
+        if hudi.is_hudi(entry):
+            return hudi.folder(entry, self.cloud.client("s3"))
         return delta.folder(entry, self.cloud.client("s3")) if delta.is_delta(entry) else None
 
     def _versions(self, database: str, table: str) -> list[int]:
-        at = self._delta(database, table)
+        at = self._folder(database, table)
         if at is not None:
-            return list(range(at.snapshot().version + 1))
+            return at.snapshot().versions
         return [s.snapshot_id for s in self.catalog().load_table((database, table)).snapshots()]
 
     def _read(self, database: str, table: str, columns: list[str] | None = None) -> pa.Table | None:
-        at = self._delta(database, table)
+        at = self._folder(database, table)
         if at is not None:
             snapshot = at.snapshot()
             return at.read(snapshot, tuple(columns or snapshot.columns))
@@ -239,6 +241,10 @@ class Lake:
             name: client.get_secret_value(SecretId=arn)["SecretString"].encode()
             for name, arn in {**arns, **dict(named)}.items()
         }
+
+
+def _is_table(table: dict[str, Any]) -> bool:
+    return _iceberg(table) or delta.is_delta(table) or hudi.is_hudi(table)
 
 
 def _iceberg(table: dict[str, Any]) -> bool:

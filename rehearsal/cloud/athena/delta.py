@@ -41,6 +41,11 @@ class Snapshot:
     columns: dict[str, str] = field(default_factory=dict)
     files: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def versions(self) -> list[int]:
+        """The versions up to this one."""
+        return list(range(self.version + 1))
+
     def apply(self, action: dict[str, Any]) -> None:
         if found := action.get("protocol"):
             if found["minReaderVersion"] > 1:

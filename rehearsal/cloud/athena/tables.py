@@ -1,4 +1,4 @@
-"""Reads tables of the Glue catalog: Iceberg and Delta at their current version, files of JSON, CSV or Parquet."""
+"""Reads tables of the Glue catalog: Iceberg, Delta and Hudi at their current version, files of JSON, CSV or Parquet."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pyiceberg.io import FileIO, InputFile, InputStream, OutputFile
 from pyiceberg.serializers import FromInputFile
 from pyiceberg.table import StaticTable
 
-from rehearsal.cloud.athena import delta, files, types
+from rehearsal.cloud.athena import delta, files, hudi, types
 from rehearsal.cloud.athena.failure import QueryFailed, not_handled
 from rehearsal.cloud.athena.sql import TableName, View
 from rehearsal.cloud.athena.types import Type
@@ -132,6 +132,8 @@ class Catalog:
             return self._iceberg(name, found["Parameters"]["metadata_location"])
         if delta.is_delta(found):
             return self._delta(name, delta.folder(found, self.s3))
+        if hudi.is_hudi(found):
+            return self._hudi(name, hudi.folder(found, self.s3))
         return self._files(name, found)
 
     def _iceberg(self, name: TableName, location: str) -> Table:
@@ -152,6 +154,11 @@ class Catalog:
     def _delta(self, name: TableName, folder: delta.Folder) -> Table:
         snapshot = folder.snapshot()
         columns = {column.lower(): delta.trino(kind) for column, kind in snapshot.columns.items()}
+        return Table(name, columns, sum(snapshot.files.values()), lambda wanted: folder.read(snapshot, wanted))
+
+    def _hudi(self, name: TableName, folder: hudi.Folder) -> Table:
+        snapshot = folder.snapshot()
+        columns = {column.lower(): hudi.trino(kind) for column, kind in folder.columns.items()}
         return Table(name, columns, sum(snapshot.files.values()), lambda wanted: folder.read(snapshot, wanted))
 
     def _files(self, name: TableName, found: dict[str, Any]) -> Table:
