@@ -13,7 +13,7 @@ from lakejobs.events import log
 from lakejobs.lists import split_uri
 from lakejobs.tables.hudi import HudiTable, said
 from lakejobs.tables.hudi_files import DataFile
-from lakejobs.tables.hudi_timeline import HudiTimeline
+from lakejobs.tables.hudi_timeline import COMMIT, HudiTimeline
 from lakejobs.tables.interface import BATCH_PROPERTY, Fence, Limits, Removed
 
 _AT_ONCE = 1000
@@ -79,7 +79,9 @@ class _Past:
         if not self._table.tells_all:
             return found  # the newest commit is another writer's, so what the table is stands in earlier ones
         kept = {DataFile.parse(name).group for name in set(self._table.stored_files) - self.replaced}
-        ends = min([self._table.version, *(i for i in self._uncommitted if i not in self.dead)])
+        # Hudi's readers take the columns from no replacecommit that has only put rows together.
+        newest = max(i for i, action in self._completed.items() if action == COMMIT)
+        ends = min([newest, *(i for i in self._uncommitted if i not in self.dead)])
         for instant, action in self._completed.items():
             replaces_kept = any(group in kept for group, by in self._gone.items() if by == instant)
             if instant >= ends or not self._is_past(instant) or replaces_kept:
