@@ -43,7 +43,7 @@ $(STAMPS)/node: $(STAMPS)/python package-lock.json .npmrc
 	@touch $@
 
 $(STAMPS)/jars: $(STAMPS)/python jars.lock scripts/jars.py
-	$(call say,setup 3/4: jars of Iceberg$(,) Delta Lake and S3)
+	$(call say,setup 3/4: jars of Iceberg$(,) Delta Lake$(,) S3 and a reader of Hudi)
 	@$(PY) scripts/jars.py
 	@touch $@
 

@@ -131,9 +131,11 @@ def test_the_report_counts_rows_whoever_comes_in_between(lake: Lake, monkeypatch
 
 def files_of(lake: Lake, folder: Path) -> list[list[tuple]]:
     """What the data files hold of which the table as it is consists, whatever readers are shown of them."""
+    folder_of = f"s3://{lake.buckets['cleaned']}/sales/orders"
     if lake.table_format == "delta":
-        table = lake.stored(ID)
-        paths = [f"s3://{lake.buckets['cleaned']}/sales/orders/{f.path()}" for f in table.files()]
+        paths = [f"{folder_of}/{f.path()}" for f in lake.stored(ID).files()]
+    elif lake.table_format == "hudi":
+        paths = [f"{folder_of}/{name}" for name in lake.stored(ID).files]
     else:
         paths = [r[0] for r in lake.spark.sql(f"SELECT file_path FROM {lake.cleaned(ID)}.files").collect()]
     found = []

@@ -37,12 +37,20 @@ def effect(call: Call) -> str | None:
         folder = zone[2].split("/")[{"artifacts": 0, "vault": 3}.get(zone[1], 2)]
         if folder == "_delta_log":
             return f"{who}: {zone[1]} log" if zone[2].endswith(".json") else None
-        folder = "data" if folder.startswith("part-") else folder
+        if folder.startswith(".hoodie"):
+            return f"{who}: {zone[1]} {_hudi(zone[2])}"
+        folder = "data" if folder.startswith("part-") or folder.endswith(".parquet") else folder
         return None if folder == "metadata" else f"{who}: {zone[1]} {folder}"
     if call.service == "glue":
         zone = re.search(r"_(cleaned|curated|quarantine|vault)/", call.resource)
         return f"{who}: {call.action} {zone[1] if zone else call.resource}"
     return f"{who}: {call.service} {call.action}"
+
+
+def _hudi(path: str) -> str:
+    """What of a Hudi table that is, beside its data: the end of an instant's name, or what it is for."""
+    name = path.rsplit("/", 1)[-1]
+    return "decision" if name.startswith("after-") else name.lstrip(".").partition(".")[2] or "folder"
 
 
 def _items(detail: str) -> str:

@@ -102,8 +102,19 @@ MUTANTS: dict[str, Mutant] = {
         }),
     ), strikes="overtaken"),
     "a late run's entry of the log is not refused": Mutant(
-        (_NO_FENCE, Wrong("lakejobs.tables.delta_log", "DeltaLog.put", {', IfNoneMatch="*"': ""})),
+        (_NO_FENCE, Wrong("lakejobs.tables.conditional", "put_absent", {', IfNoneMatch="*"': ""})),
         "delta", strikes="overtaken",
+    ),
+    "a late run's decision is not refused": Mutant(
+        (_NO_FENCE, Wrong("lakejobs.tables.conditional", "put_absent", {', IfNoneMatch="*"': ""})),
+        "hudi", strikes="overtaken",
+    ),
+    "a dead run's decision is not completed": Mutant(
+        (Wrong("lakejobs.tables.hudi", "HudiTable.load", {"timeline.settled() if settle else ": ""}),),
+        "hudi", strikes="crash",
+    ),
+    "replaced rows of a slice are kept": Mutant(
+        (Wrong("lakejobs.tables.hudi", "HudiTable.write", {"if replaced is not None:": "if False:"}),), "hudi"
     ),
     "replaced rows of a file are kept": Mutant(
         (Wrong("lakejobs.tables.delta", "DeltaTable.write", {'how="left_anti"': 'how="left"'}),), "delta"

@@ -1,4 +1,4 @@
-// Command app is the small lake of the end-to-end tests: one keyed table with a model over it, one in Delta, ten feeds of
+// Command app is the small lake of the end-to-end tests: one keyed table with a model over it, one in Delta, one in Hudi, ten feeds of
 // which one is declared wrongly, one dataset with a strict gate, one that is tokenised, one about people, and one of
 // each further kind of load. SHOP_MENDED=1
 // declares the wrong feed and the gate right.
@@ -33,7 +33,7 @@ func main() {
 			Name:   "shop",
 			Models: models,
 			Sources: lake.Sources{
-				"Files": ingestion.FileDrop{Datasets: append(feeds(mended), items(), orders(mended), stock(), sellers(), visits(), rates(), trips(), stops(), meters())},
+				"Files": ingestion.FileDrop{Datasets: append(feeds(mended), items(), orders(mended), stock(), aisles(), sellers(), visits(), rates(), trips(), stops(), meters())},
 			},
 			RawRetention: 30 * 24 * time.Hour,
 			Pipeline:     processing.Settings{Lease: time.Minute, MaxAttempts: 4},
@@ -61,10 +61,16 @@ func items() dataset.Spec {
 	}
 }
 
-// stock has the columns of items, in a table of another format.
+// stock and aisles have the columns of items, in tables of other formats.
 func stock() dataset.Spec {
 	spec := items()
 	spec.Name, spec.Doc, spec.TableFormat, spec.Freshness = "stock", "One row per item in store.", dataset.Delta, 0
+	return spec
+}
+
+func aisles() dataset.Spec {
+	spec := items()
+	spec.Name, spec.Doc, spec.TableFormat, spec.Freshness = "aisles", "One row per item on an aisle.", dataset.Hudi, 0
 	return spec
 }
 
