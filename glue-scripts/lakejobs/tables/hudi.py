@@ -197,7 +197,7 @@ class HudiTable:
         place, columns, written = self.place(instant), self.columns(), []
         if replaced is not None:
             name = F.substring_index(FILE, "/", -1).alias("name")
-            touched = replaced.groupBy(name).agg(F.collect_list(POSITION).alias("positions"))
+            touched = replaced.groupBy(name).agg(F.collect_set(POSITION).alias("positions"))
             written += files_anew(touched, columns, place)
         if rows is not None:
             keyed = rows.select(record_key(self.keys, columns).alias(RECORD_KEY), *columns)

@@ -129,7 +129,6 @@ class HudiTimeline:
     def complete(self, decision: Decision) -> None:
         """Shows it to readers. Whoever does so once more puts the same objects."""
         inflight = "inflight" if decision.action == COMMIT else f"{REPLACE}.inflight"
-        self.put(f"{decision.instant}.{decision.action}.requested", b"")
         self.put(f"{decision.instant}.{inflight}", b"")
         body = json.dumps(decision.metadata, separators=(",", ":")).encode()
         self.put(f"{decision.instant}.{decision.action}", body)
