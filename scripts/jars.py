@@ -1,6 +1,6 @@
 """Brings the jars of jars.lock into .cache/jars with Spark's own Ivy and verifies each SHA-256.
 
-Those that a line calls `reader` go into .cache/readers: they read what the jobs write, and no job has them on its class path.
+Those that a line calls `reader` go into .cache/readers: they read what the jobs write, and no job has them at hand.
 
 Usage: jars.py [--lock]     --lock writes the checksums of what was fetched into jars.lock
 """

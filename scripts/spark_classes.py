@@ -32,11 +32,12 @@ def train(lake: Lake) -> None:
     """Has refine, publish and maintain do some of everything."""
     lake.declare(PARTS)
     lake.declare(PARTS | {"id": "sales.delta_parts", "name": "delta_parts", "table_format": "delta"})
+    lake.declare(PARTS | {"id": "sales.hudi_parts", "name": "hudi_parts", "table_format": "hudi"})
     lake.declare(EVENTS)
     lake.model(
         "kinds", 'SELECT e.kind, count(*) AS n FROM {{ ref("sales.events") }} AS e GROUP BY e.kind', [EVENTS["id"]]
     )
-    for name in (ID, "sales.delta_parts"):
+    for name in (ID, "sales.delta_parts", "sales.hudi_parts"):
         for changes in ((insert(1, 1, "a"), insert(2, 2, "b")), (update(3, 1, "c"), delete(4, 2))):
             lake.apply_changes(name, part(*changes))
     lake.apply(EVENTS["id"], "id,kind\n1,a\n2,c\n")

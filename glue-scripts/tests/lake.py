@@ -24,7 +24,8 @@ from lakejobs.refine.job import refine
 from lakejobs.refine.target import layout
 from lakejobs.tables.delta import DeltaTable
 from lakejobs.tables.delta_log import changes_rows
-from lakejobs.tables.hudi import CHANGES_ROWS, HudiTable
+from lakejobs.tables.hudi import HudiTable
+from lakejobs.tables.hudi_commit import CHANGES_ROWS
 from lakejobs.tables.interface import Store, StoredTable
 from lakejobs.tables.stores import open_store
 from pyspark.sql import DataFrame, SparkSession

@@ -38,6 +38,9 @@ def theirs(lake: Lake, row: str) -> None:
     frame = frame.select(*[frame[f.name].cast(f.dataType).alias(f.name) for f in lake.frame(name).schema])
     if lake.table_format == "delta":
         frame.write.format("delta").mode("append").save(lake.store("sales.orders").layout.location)
+    elif lake.table_format == "hudi":
+        table = lake.stored("sales.orders")
+        table.publish(table.write(frame, None, "theirs", {}), table.main)
     else:
         frame.writeTo(name).append()
 

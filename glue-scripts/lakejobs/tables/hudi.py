@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -18,28 +17,27 @@ from pyspark.sql import functions as F
 
 from lakejobs.aws import executor_settings
 from lakejobs.lists import split_uri
-from lakejobs.tables.hudi_files import META, RECORD_KEY, DataFile, Place, Written
-from lakejobs.tables.hudi_schema import avro_schema, columns_of, record_key
+from lakejobs.tables.hudi_commit import (
+    ALTER,
+    CHANGES_ROWS,
+    CONTENT,
+    FILE_BEFORE,
+    INSERT,
+    REPLACED_FILES,
+    SCHEMA,
+    TABLE_PROPERTIES,
+    UPSERT,
+    HudiStaged,
+    commit_metadata,
+    said,
+    stats_of,
+    table_said,
+)
+from lakejobs.tables.hudi_files import META, RECORD_KEY, DataFile, Place
+from lakejobs.tables.hudi_schema import columns_of, record_key
 from lakejobs.tables.hudi_timeline import COMMIT, NOTHING, REPLACE, Decision, HudiTimeline, Listed
 from lakejobs.tables.hudi_writing import files_anew, new_files
 from lakejobs.tables.interface import BATCH_PROPERTY, FILE, POSITION, Commit, Figures, Moved, Staged
-
-# What a commit of ours says of the table beside its own properties.
-TABLE_PROPERTIES, CONTENT, REPLACED_FILES = "strata.properties", "strata.content", "strata.replaced-files"
-_SCHEMA = "schema"
-# Hudi's names of what a commit does.
-ALTER, INSERT, UPSERT, CLUSTER = "ALTER_SCHEMA", "INSERT", "UPSERT", "CLUSTER"
-CHANGES_ROWS = (INSERT, UPSERT)
-_FILE_BEFORE, _INSTANT_BEFORE = "prevBaseFile", "prevCommit"
-
-
-@dataclass(frozen=True)
-class HudiStaged(Staged):
-    """Files that lie in the table's folder named after an instant that is reserved, and what its commit would say."""
-
-    operation: str
-    files: tuple[Written, ...]
-    carried: Mapping[str, str]
 
 
 class HudiTable:
@@ -84,10 +82,7 @@ class HudiTable:
 
     @cached_property
     def properties(self) -> dict[str, str]:
-        for _, metadata in self.timeline.history(self.listed.completed):
-            if text := said(metadata).get(TABLE_PROPERTIES):
-                return json.loads(text)
-        return {}
+        return json.loads(self._newest(TABLE_PROPERTIES, self.version) or "{}")
 
     @cached_property
     def _said(self) -> dict[str, str]:
@@ -109,11 +104,17 @@ class HudiTable:
         return self._columns_at(self.version)
 
     def _columns_at(self, version: str) -> dict[str, str]:
+        schema = self._newest(SCHEMA, version)
+        if schema is None:
+            raise RuntimeError(f"{self.name}: no commit up to version {version} says what its columns are")
+        return columns_of(schema)
+
+    def _newest(self, what: str, version: str) -> str | None:
+        """What the newest commit up to that version says of it that says anything; each of ours does."""
+        if version == self.version and what in self._said:
+            return self._said[what]
         older = {i: action for i, action in self.listed.completed.items() if i <= version}
-        for _, metadata in self.timeline.history(older):
-            if schema := said(metadata).get(_SCHEMA):
-                return columns_of(schema)
-        raise RuntimeError(f"{self.name}: no commit up to version {version} says what its columns are")
+        return next((found for _, m in self.timeline.history(older) if (found := said(m).get(what))), None)
 
     @cached_property
     def stored_files(self) -> dict[str, tuple[int, Any]]:
@@ -153,7 +154,7 @@ class HudiTable:
         for _, metadata in self.timeline.history(since):
             for stat in stats_of(metadata):
                 names.discard(stat["path"])
-                names |= {stat[_FILE_BEFORE]} if stat.get(_FILE_BEFORE) else set()
+                names |= {stat[FILE_BEFORE]} if stat.get(FILE_BEFORE) else set()
             names |= set(json.loads(said(metadata).get(REPLACED_FILES, "[]")))
         missed = sorted(names - set(self.stored_files))
         if version not in self.listed.completed or missed:
@@ -250,50 +251,3 @@ class HudiTable:
     def with_meta(self, names: Sequence[str]) -> DataFrame:
         """The rows of these files with what Hudi keeps of each."""
         return self.read_files(names, {**dict.fromkeys(META, "string"), **self.columns()})
-
-
-def said(metadata: Mapping[str, Any]) -> dict[str, str]:
-    """What a commit carries beside its files."""
-    return metadata.get("extraMetadata") or {}
-
-
-def table_said(name: str, columns: Mapping[str, str], properties: Mapping[str, str]) -> dict[str, str]:
-    """What each commit says of the table `name` as it is from then on."""
-    schema = avro_schema(name.split(".")[2], columns)
-    return {_SCHEMA: schema, TABLE_PROPERTIES: json.dumps(dict(properties), separators=(",", ":"))}
-
-
-def stats_of(metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What a commit says of each file it wrote."""
-    return [stat for stats in (metadata.get("partitionToWriteStats") or {}).values() for stat in stats]
-
-
-def commit_metadata(staged: HudiStaged, extra: Mapping[str, str], replaced: Sequence[str] = ()) -> dict[str, Any]:
-    """A commit as Hudi writes it."""
-    stats = [_stat(file) for file in staged.files]
-    groups = sorted(DataFile.parse(name).group for name in replaced)
-    return {
-        "partitionToWriteStats": {"": stats} if stats else {},
-        "compacted": False,
-        "extraMetadata": dict(extra),
-        "operationType": staged.operation,
-        **({"partitionToReplaceFileIds": {"": groups}} if groups else {}),
-    }
-
-
-def _stat(written: Written) -> dict[str, Any]:
-    before = DataFile.parse(written.before) if written.before else None
-    return {
-        "fileId": DataFile.parse(written.name).group,
-        "path": written.name,
-        "partitionPath": "",
-        _INSTANT_BEFORE: before.instant if before else "null",
-        _FILE_BEFORE: written.before,
-        "numWrites": written.rows,
-        "numInserts": 0 if before else written.rows,
-        "numUpdateWrites": 0,
-        "numDeletes": written.gone,
-        "totalWriteBytes": written.bytes,
-        "fileSizeInBytes": written.bytes,
-        "totalWriteErrors": 0,
-    }

@@ -11,7 +11,8 @@ from functools import cached_property
 
 from lakejobs.events import log
 from lakejobs.lists import split_uri
-from lakejobs.tables.hudi import HudiTable, said
+from lakejobs.tables.hudi import HudiTable
+from lakejobs.tables.hudi_commit import said
 from lakejobs.tables.hudi_files import DataFile
 from lakejobs.tables.hudi_timeline import COMMIT, HudiTimeline
 from lakejobs.tables.interface import BATCH_PROPERTY, Fence, Limits, Removed

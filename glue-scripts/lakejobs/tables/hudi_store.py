@@ -10,7 +10,8 @@ from pyspark.sql import SparkSession
 from lakejobs.events import log as log_event
 from lakejobs.lists import split_uri
 from lakejobs.tables.delta import spread
-from lakejobs.tables.hudi import ALTER, CLUSTER, HudiStaged, HudiTable, commit_metadata, table_said
+from lakejobs.tables.hudi import HudiTable
+from lakejobs.tables.hudi_commit import ALTER, CLUSTER, HudiStaged, commit_metadata, table_said
 from lakejobs.tables.hudi_expiry import expire
 from lakejobs.tables.hudi_schema import changed_columns, properties_file
 from lakejobs.tables.hudi_timeline import COMMIT, NOTHING, REPLACE, Decision, HudiTimeline
