@@ -288,7 +288,8 @@ class Shelf:
             except Exception:
                 assert run.fired
         activate(self.lake.spark)
-        self.lake.spark.sql(f"REFRESH TABLE {self.lake.cleaned(EVENTS['id'])}")
+        if self.lake.table_format == "iceberg":
+            self.lake.spark.sql(f"REFRESH TABLE {self.lake.cleaned(EVENTS['id'])}")
         return f"{fault} {run.effects[fault[1] - 1]}" if run.fired else None
 
     def check(self, at: str | None) -> None:
@@ -304,6 +305,8 @@ class Shelf:
         assert lake.rows(lake.cleaned(name), "id") == wanted, at
         if lake.table_format == "iceberg":
             assert len(keys(lake, "cleaned", "sales/events/data/")) == 1, f"left behind after {at}"
+        if lake.table_format == "hudi":
+            assert not lake.stored(name).has_past, f"left behind after {at}"
 
 
 @soak_format
