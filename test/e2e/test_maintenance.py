@@ -17,7 +17,7 @@ HEADER = "id,change_seq,kind,price\n"
 
 def land(shop: Shop, n: int) -> None:
     """A file of each table: rows, a change, and a bad record."""
-    for folder in (ITEMS, "files/shop/stock/"):
+    for folder in (ITEMS, "files/shop/stock/", "files/shop/aisles/"):
         shop.put(f"{folder}{n:04}.csv", f"{HEADER}1,{n},book,{n}.25\n{100 + n},1,game,8.00\n{n},{n},toy,1\n")
     shop.settle()
 
@@ -67,7 +67,7 @@ def test_tables_are_maintained_beside_the_pipeline(shop: Shop) -> None:
     found = results(shop)
     assert executions(shop)[-1] == "SUCCEEDED"
     assert {r["state"] for r in found.values()} == {"done"}, json.dumps(found)
-    assert found["shop_shop_cleaned.items"]["files_after"] == found["shop_shop_cleaned.stock"]["files_after"] == 1
+    assert [found[f"shop_shop_cleaned.{name}"]["files_after"] for name in ("items", "stock", "aisles")] == [1, 1, 1]
     assert maintenance.digests(shop.lake) == digests
     land(shop, 4)
     after = shop.state()
