@@ -11,8 +11,9 @@ import pyarrow as pa
 import pytest
 from dms import parquet_bytes, seq
 from lake import Lake, column, replicated
+from lakejobs.declared_fields import dataset_of
 from lakejobs.lists import FrozenList
-from lakejobs.manifest import Landing, _dataset
+from lakejobs.manifest import Landing
 from lakejobs.refine.changes import conform_changes
 from lakejobs.refine.rows import read_rows
 from lakejobs.refine.source import settle, survey_source
@@ -55,7 +56,7 @@ CASES: dict[str, tuple[pa.Array, str, Any]] = {
 def test_values(lake: Lake) -> None:
     spec = replicated("typed", [column("id", "int", required=True), *(column(n, k) for n, (_, k, _) in CASES.items())],
                       ["id"])  # fmt: skip
-    declared = _dataset(spec, "test")
+    declared = dataset_of(spec, "test")
     columns = {"Op": pa.array(["I"]), "AR_H_CHANGE_SEQ": pa.array([seq(1)]), "id": pa.array([1], pa.int32())}
     body = parquet_bytes(pa.table({**columns, **{name: array for name, (array, _, _) in CASES.items()}}))
     landed = lake.land("erp/typed/20260101-000000001.parquet", body)
@@ -84,7 +85,7 @@ def test_values(lake: Lake) -> None:
     ],
 )  # fmt: skip
 def test_columns_that_do_not_fit(lake: Lake, array: pa.Array, declared: str, reason: str) -> None:
-    dataset = _dataset(replicated("odd", [column("id", "int", required=True), column("v", declared)], ["id"]), "test")
+    dataset = dataset_of(replicated("odd", [column("id", "int", required=True), column("v", declared)], ["id"]), "test")
     table = {"Op": ["I"], "AR_H_CHANGE_SEQ": [seq(1)], "id": pa.array([1], pa.int32()), "v": array}
     landed = lake.land("erp/odd/20260101-000000001.parquet", parquet_bytes(pa.table(table)))
     source = survey_source(lake.spark, dataset, FrozenList("b", "test", dataset.id, (landed,)))

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lake import column, dataset
-from lakejobs.manifest import Dataset, _dataset
+from lakejobs.declared import Dataset
+from lakejobs.declared_fields import dataset_of
 from lakejobs.refine.classify import classify
 from lakejobs.refine.compare import OUTCOME, WRITE
 
@@ -20,7 +21,7 @@ SCHEMA = "_object int, _line binary, _reasons array<string>, _key struct<k: stri
 
 def spec(load: str, unique_key: bool) -> Dataset:
     sequence = "seq" if load == "upsert" else None
-    return _dataset(dataset("t", COLUMNS, ["k"], sequence, unique_key=unique_key), "test")
+    return dataset_of(dataset("t", COLUMNS, ["k"], sequence, unique_key=unique_key), "test")
 
 
 @dataclass(frozen=True)

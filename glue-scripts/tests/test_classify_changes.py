@@ -9,11 +9,11 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lake import column, replicated
-from lakejobs.manifest import _dataset
+from lakejobs.declared_fields import dataset_of
 from lakejobs.refine.classify_changes import Batch, classify_changes
 from lakejobs.refine.compare import NEW_KEY, OUTCOME, STORED_KEY, WRITE
 
-DECLARED = _dataset(replicated("t", [column("k", "int", required=True), column("a")], ["k"]), "test")
+DECLARED = dataset_of(replicated("t", [column("k", "int", required=True), column("a")], ["k"]), "test")
 SCHEMA = (
     "_record int, _reasons array<string>, _key struct<k: string>, _half string, k int, a string,"
     " _generation int, _sequence string, _is_deleted boolean"

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from conftest import ROOT
+from lakejobs.declared import Delivery
 from lakejobs.lists import Object
-from lakejobs.manifest import Delivery
 from lakejobs.refine.delivery import order_of, stamp_of
 
 STAMPS = json.loads((ROOT / "constructs/dataset/testdata/stamps.golden.json").read_bytes())

@@ -10,7 +10,8 @@ from typing import Any, get_args
 import jsonschema
 import pytest
 from conftest import ROOT
-from lakejobs.manifest import DMS_KINDS, Manifest
+from lakejobs.declared import DMS_KINDS
+from lakejobs.manifest import Manifest
 from lakejobs.protections import PLAIN, Bucket, Mask, NamedHash, Prefix, Protection, Tokenise, Truncate, stated
 from lakejobs.rules import (
     Completeness,

@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from lakejobs.manifest import Column
+from lakejobs.declared import Column
 from lakejobs.protections import HASH, NULL, Bucket, Mask, NamedHash, Prefix, Protection, Tokenise, Truncate, vault_key
 from lakejobs.refine.protect import HashKey, protected, with_pads
 from pyspark.sql import SparkSession

@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT
 from dms import change, file
 from lake import Lake, column, dataset, replicated
-from lakejobs.manifest import _dataset
+from lakejobs.declared_fields import dataset_of
 from lakejobs.refine.conform import REASONS, conform
 from lakejobs.refine.outcome import Tally
 from lakejobs.refine.quality import measure
@@ -98,7 +98,7 @@ PASSING = [
 
 def judged(lake: Lake, spec: dict, *lines: str) -> Result:
     """The result of the one rule in a batch that is measured, and not applied."""
-    declared = _dataset(spec, "test")
+    declared = dataset_of(spec, "test")
     quality = Quality(
         declared,
         "batch",

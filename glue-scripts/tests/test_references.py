@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from lake import column, dataset, replicated
-from lakejobs.manifest import Manifest, Model, _dataset
+from lakejobs.declared_fields import dataset_of
+from lakejobs.manifest import Manifest, Model
 from lakejobs.publish.models import find_input, pinned, render
 
-PLAIN = _dataset(dataset("orders", [column("id", "int", required=True)], ["id"]), "test")
-CHANGING = _dataset(
+PLAIN = dataset_of(dataset("orders", [column("id", "int", required=True)], ["id"]), "test")
+CHANGING = dataset_of(
     replicated("parts", [column("id", "int", required=True), column("name", protect="hash"), column("size", "int"),
                          column("pin", protect="drop")], ["id"]), "test"
 )  # fmt: skip

@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from lake import Lake, column, dataset, parquet
+from lakejobs.declared import Dataset
+from lakejobs.declared_fields import dataset_of
 from lakejobs.lists import FrozenList, Object
-from lakejobs.manifest import Dataset, _dataset
 from lakejobs.refine.conform import conform
 from lakejobs.refine.protect import HashKey, HashKeys
 from lakejobs.refine.rows import read_rows
@@ -29,7 +30,7 @@ KEYS = {"": KEY}
 
 def judged(lake: Lake, spec: dict, *objects: Object, keys: HashKeys = MappingProxyType({})) -> tuple[Any, list]:
     """The survey and the rows of one batch, in the order of object and line."""
-    declared: Dataset = _dataset(spec, "test")
+    declared: Dataset = dataset_of(spec, "test")
     source = survey_source(lake.spark, declared, FrozenList("batch", "test", declared.id, objects))
     source = settle(lake.clients.s3, source, lake.buckets["artifacts"], "batch")
     rows = read_rows(lake.spark, declared, source.readable)
@@ -229,7 +230,7 @@ def test_protection(lake: Lake) -> None:
 
 
 def test_hash_key_stays_out_of_plans(lake: Lake) -> None:
-    spec = _dataset(dataset("p", [column("id", protect="hash")], ["id"]), "test")
+    spec = dataset_of(dataset("p", [column("id", protect="hash")], ["id"]), "test")
     landed = lake.land("in/p.csv", "id\n1\n")
     source = survey_source(lake.spark, spec, FrozenList("b", "test", spec.id, (landed,)))
     frame = conform(read_rows(lake.spark, spec, source.readable), spec, KEYS)
@@ -289,7 +290,7 @@ def test_parquet_without_declared_columns(lake: Lake) -> None:
 def test_many_small_objects_share_tasks(lake: Lake, kind: str) -> None:
     """Spark adds files up until one more would be worth a task of its own; no object costs one because it is small."""
     form = {} if kind == "csv" else {"format": parquet()}
-    declared: Dataset = _dataset(PAIR | form, "test")
+    declared: Dataset = dataset_of(PAIR | form, "test")
     body = b"a,b\n1,2\n"
     if kind == "parquet":
         out = io.BytesIO()

@@ -9,8 +9,9 @@ from typing import Any
 import pyarrow as pa
 from dms import parquet_bytes, seq
 from lake import Lake, column, dataset
+from lakejobs.declared_fields import dataset_of
 from lakejobs.lists import FrozenList
-from lakejobs.manifest import Landing, _dataset
+from lakejobs.manifest import Landing
 from lakejobs.refine.changes import conform_changes
 from lakejobs.refine.rows import read_rows
 from lakejobs.refine.source import Source, settle, survey_source
@@ -125,7 +126,7 @@ CASES: dict[str, tuple[str, str, Any]] = {
 
 
 def surveyed(lake: Lake, spec: dict, name: str, body: bytes) -> Source:
-    declared = _dataset(spec, "test")
+    declared = dataset_of(spec, "test")
     landed = lake.land(f"erp/g1/public/{declared.name}/{name}", body)
     landing = Landing(f"erp/g1/public/{declared.name}/", declared.id, "Erp", 1)
     source = survey_source(lake.spark, declared, FrozenList("b", "test", declared.id, (landed,)), lambda _: landing)
@@ -138,7 +139,7 @@ def test_values(lake: Lake) -> None:
     line = f"I,typed,public,1,{','.join(text for text, _, _ in CASES.values())},{NULL},{seq(1)}"
     source = surveyed(lake, spec, "CDC_TXN-1.csv", line.encode() + b"\n")
     (found,) = conform_changes(
-        read_rows(lake.spark, _dataset(spec, "test"), source.readable), _dataset(spec, "test"), {}
+        read_rows(lake.spark, dataset_of(spec, "test"), source.readable), dataset_of(spec, "test"), {}
     ).collect()
     assert found["_reasons"] == sorted(f"type:{name}" for name, (_, _, want) in CASES.items() if want is ...)
     assert {n: found[n] for n in CASES} == {n: None if want is ... else want for n, (_, _, want) in CASES.items()}

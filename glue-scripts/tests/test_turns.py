@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lake import column, dataset
-from lakejobs.manifest import Manifest, _dataset
+from lakejobs.declared_fields import dataset_of
+from lakejobs.manifest import Manifest
 from lakejobs.refine.turns import in_turn, waits
 
 IDS = [f"sales.d{n}" for n in range(6)]
@@ -24,7 +25,7 @@ def lake_of(edges: set[tuple[str, str]]) -> Manifest:
         return [{"kind": "reference", "dataset": other, **own} for at, other in sorted(edges) if at == name]
 
     specs = [dataset(name.split(".")[1], [column("id", rules=rules(name))], ["id"]) for name in IDS]
-    return Manifest("test", "test_operations", tuple(_dataset(spec, "test") for spec in specs), (), ())
+    return Manifest("test", "test_operations", tuple(dataset_of(spec, "test") for spec in specs), (), ())
 
 
 @given(EDGES, st.sets(st.sampled_from(IDS)))

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from lakejobs.declared import Dataset
 from lakejobs.erase.results import ERASED, VERIFIED, Result
 from lakejobs.erase.subjects import Subjects
 from lakejobs.erase.tries import until_still
-from lakejobs.manifest import Dataset
 from lakejobs.refine.changes import DELETED
 from lakejobs.refine.erased import keeps_place
 from lakejobs.refine.target import BATCH_COLUMN, own_columns

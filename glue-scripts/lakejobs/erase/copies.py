@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from lakejobs.declared import Dataset
 from lakejobs.erase.landed_versions import Version, list_versions
 from lakejobs.erase.left import ARTIFACTS
 from lakejobs.erase.results import ERASED, Result
-from lakejobs.manifest import Dataset
 from lakejobs.refine.landed import get_version
 
 # What of a batch's statistics a single value shows in.

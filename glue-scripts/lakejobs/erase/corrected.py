@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from lakejobs.declared import Dataset
 from lakejobs.erase.landed_versions import Version, list_versions
 from lakejobs.erase.request import identifier
 from lakejobs.erase.search import RecordId
 from lakejobs.erase.subjects import Subjects
-from lakejobs.manifest import Dataset
 from lakejobs.refine.landed import Unreadable, get_version
 
 

@@ -12,6 +12,7 @@ from lakejobs.arguments import EraseArguments
 from lakejobs.aws import Clients
 from lakejobs.borrowed import WAIT_SECONDS, Borrower
 from lakejobs.clock import Clock, utc_now
+from lakejobs.declared import Dataset
 from lakejobs.erase.cleaned import CLEANED
 from lakejobs.erase.copies import remove_copies, remove_for_good
 from lakejobs.erase.left import ARTIFACTS, CURATED, RAW, Remainder
@@ -23,7 +24,7 @@ from lakejobs.erase.results import Report
 from lakejobs.errors import JobFailed, describe
 from lakejobs.events import log
 from lakejobs.ledger import Ledger
-from lakejobs.manifest import Dataset, Manifest
+from lakejobs.manifest import Manifest
 from lakejobs.protections import key_of
 from lakejobs.refine.protect import HashKeys, read_hash_key
 from lakejobs.session import open_session

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from lakejobs.declared import Dataset
 from lakejobs.erase.lifecycle import Expiry, Rules
 from lakejobs.lists import Object
-from lakejobs.manifest import Dataset, Manifest
+from lakejobs.manifest import Manifest
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,13 @@ from datetime import timedelta
 from typing import Any
 
 from lakejobs.clock import Clock, stamp
+from lakejobs.declared import DMS_TRANSACTIONS, Dataset, Upkeep
 from lakejobs.erase.landed_versions import list_versions
 from lakejobs.erase.lifecycle import Expiry, Rules, latest
 from lakejobs.erase.results import REMAINS, UNSEARCHED, VERIFIED, HeldBy, Result, remains
 from lakejobs.erase.search import Findings
 from lakejobs.ledger import Ledger
-from lakejobs.manifest import DMS_TRANSACTIONS, Dataset, Manifest, Model, Upkeep
+from lakejobs.manifest import Manifest, Model
 from lakejobs.publish.models import model_table
 
 RAW, CURATED, ARTIFACTS = "raw", "curated", "artifacts"

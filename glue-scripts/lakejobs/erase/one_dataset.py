@@ -10,6 +10,7 @@ from lakejobs.arguments import EraseArguments
 from lakejobs.aws import Clients
 from lakejobs.borrowed import Borrower
 from lakejobs.clock import Clock
+from lakejobs.declared import DELTA, Dataset
 from lakejobs.erase.cleaned import CLEANED, Cleaned
 from lakejobs.erase.copies import Made, remove_copies
 from lakejobs.erase.corrected import search_corrections
@@ -22,7 +23,7 @@ from lakejobs.erase.search import Findings, Search
 from lakejobs.erase.subjects import Subjects
 from lakejobs.iceberg import Table
 from lakejobs.ledger import Ledger
-from lakejobs.manifest import DELTA, Dataset, Manifest
+from lakejobs.manifest import Manifest
 from lakejobs.refine.protect import HashKey, HashKeys
 from lakejobs.refine.quarantine import quarantine_name
 from lakejobs.refine.target import layout

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from lakejobs.declared import DMS_JSON, Dataset
 from lakejobs.erase.results import ERASED, UNSEARCHED, VERIFIED, Result
 from lakejobs.erase.search import Findings
 from lakejobs.erase.subjects import Subjects
 from lakejobs.erase.tries import until_still
 from lakejobs.iceberg import Table
-from lakejobs.manifest import DMS_JSON, Dataset
 from lakejobs.refine.quarantine import quarantine_name
 from lakejobs.refine.record import before
 from lakejobs.tables.interface import Fence

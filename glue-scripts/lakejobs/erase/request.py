@@ -6,7 +6,8 @@ import json
 import re
 from dataclasses import dataclass
 
-from lakejobs.manifest import Column, Dataset, Manifest
+from lakejobs.declared import Column, Dataset
+from lakejobs.manifest import Manifest
 from lakejobs.shapes import Fields, ShapeError
 
 # The folder of requests in the artifacts bucket.

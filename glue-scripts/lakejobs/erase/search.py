@@ -10,10 +10,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lakejobs.aws import Clients
+from lakejobs.declared import Dataset
 from lakejobs.erase.landed_versions import Version
 from lakejobs.erase.subjects import Subjects
 from lakejobs.lists import FrozenList
-from lakejobs.manifest import Dataset, Manifest
+from lakejobs.manifest import Manifest
 from lakejobs.refine.reading import Damaged, Overwritten, reading
 from lakejobs.refine.record import OBJECT, before, raw_line, text_column
 from lakejobs.refine.rows import read_rows

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from lakejobs.declared import Dataset
 from lakejobs.erase.request import column_of, identifier
-from lakejobs.manifest import Dataset
 from lakejobs.protections import key_of
 from lakejobs.refine.grammar import parse, text_of
 from lakejobs.refine.protect import HashKey, HashKeys

@@ -16,13 +16,14 @@ from lakejobs.arguments import MaintainArguments
 from lakejobs.aws import Clients
 from lakejobs.borrowed import WAIT_SECONDS, Borrower, Busy, vault_lease
 from lakejobs.clock import Clock, stamp, utc_now
+from lakejobs.declared import Dataset
 from lakejobs.errors import JobFailed, LeaseLost, describe
 from lakejobs.events import log
 from lakejobs.ledger import PUBLISH, Ledger
 from lakejobs.maintain.request import Request
 from lakejobs.maintain.results import FAILED, POSTPONED, Result, put_metrics, write_results
 from lakejobs.maintain.upkeep import Keeper
-from lakejobs.manifest import Dataset, Manifest, Model, Vault
+from lakejobs.manifest import Manifest, Model, Vault
 from lakejobs.session import activate, another_session, open_session
 
 _AT_ONCE = 8

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pyspark.sql import functions as F
 
-from lakejobs.manifest import Dataset
+from lakejobs.declared import Dataset
 from lakejobs.refine.changes import DELETED, SEQUENCE
 from lakejobs.refine.record import GENERATION
 from lakejobs.refine.target import LOADED_PROPERTY, loaded_generation

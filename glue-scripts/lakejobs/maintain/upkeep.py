@@ -10,13 +10,14 @@ from datetime import datetime
 from pyspark.sql import SparkSession
 
 from lakejobs.aws import Clients
+from lakejobs.declared import Dataset, Upkeep
 from lakejobs.errors import LeaseLost, describe
 from lakejobs.events import log
 from lakejobs.iceberg import Table
 from lakejobs.ledger import Ledger
 from lakejobs.maintain.results import DONE, FAILED, Result
 from lakejobs.maintain.tombstones import purge
-from lakejobs.manifest import Dataset, Model, Upkeep, Vault
+from lakejobs.manifest import Model, Vault
 from lakejobs.publish.models import model_table
 from lakejobs.refine.quarantine import quarantine_name
 from lakejobs.refine.target import layout

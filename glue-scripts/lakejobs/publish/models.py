@@ -9,8 +9,9 @@ from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 
 from lakejobs import protections
+from lakejobs.declared import ICEBERG
 from lakejobs.iceberg import CATALOG
-from lakejobs.manifest import ICEBERG, Manifest, Model
+from lakejobs.manifest import Manifest, Model
 from lakejobs.refine.changes import DELETED
 from lakejobs.shapes import ShapeError
 

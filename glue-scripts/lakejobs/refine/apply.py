@@ -11,10 +11,10 @@ from typing import Any
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from lakejobs.declared import Dataset
 from lakejobs.errors import REASON_LIMIT, BatchFailed
 from lakejobs.held import held, hold
 from lakejobs.ledger import Outcome
-from lakejobs.manifest import Dataset
 from lakejobs.refine import keyless, staging, target
 from lakejobs.refine.changes import DELETED, HALF, NEW, OLD, conform_changes
 from lakejobs.refine.classify import classify

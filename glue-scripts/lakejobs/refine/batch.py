@@ -12,11 +12,12 @@ from pyspark.sql import functions as F
 
 from lakejobs.arguments import RefineArguments
 from lakejobs.aws import Clients
+from lakejobs.declared import Dataset
 from lakejobs.errors import BatchFailed
 from lakejobs.heartbeat import Heartbeat
 from lakejobs.ledger import BatchRecord, Lease, Ledger, Outcome
 from lakejobs.lists import FrozenList
-from lakejobs.manifest import Dataset, Manifest
+from lakejobs.manifest import Manifest
 from lakejobs.protections import told_key
 from lakejobs.refine import evolve, target
 from lakejobs.refine.apply import Application

@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
-from lakejobs.manifest import Dataset
+from lakejobs.declared import Dataset
 from lakejobs.refine.compare import (
     NEW_KEY,
     OUTCOME,

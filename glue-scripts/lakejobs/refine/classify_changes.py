@@ -12,7 +12,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
-from lakejobs.manifest import Dataset
+from lakejobs.declared import Dataset
 from lakejobs.refine.changes import DELETED, HALF, NEW, OLD, RECORD, ROW, SEQUENCE
 from lakejobs.refine.compare import NEW_KEY, OUTCOME, STORED, STORED_KEY, WRITE, nowhere, ranked, struct, with_stored
 from lakejobs.refine.conform import REASONS

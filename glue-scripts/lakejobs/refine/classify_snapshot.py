@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
-from lakejobs.manifest import Dataset
+from lakejobs.declared import Dataset
 from lakejobs.refine.compare import NEW_KEY, OUTCOME, STORED, STORED_KEY, WRITE, nowhere, of_stored, struct, with_stored
 from lakejobs.refine.conform import REASONS
 from lakejobs.refine.record import LINE, OBJECT

@@ -10,8 +10,8 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lakejobs.manifest import Column as Declared
-from lakejobs.manifest import Dataset
+from lakejobs.declared import Column as Declared
+from lakejobs.declared import Dataset
 from lakejobs.refine.grammar import parse
 from lakejobs.refine.protect import HashKeys, plain, protected, with_pads
 from lakejobs.refine.quality.checks import marks

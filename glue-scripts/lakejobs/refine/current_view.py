@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from lakejobs.manifest import DELTA, HUDI, ICEBERG, Dataset
+from lakejobs.declared import DELTA, HUDI, ICEBERG, Dataset
 from lakejobs.refine.changes import DELETED
 from lakejobs.refine.target import stored_type
 from lakejobs.tables.interface import Moved

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from lakejobs.declared import Delivery
 from lakejobs.lists import Object
-from lakejobs.manifest import Delivery
 
 # The order of the newest delivery that the table holds.
 SNAPSHOT_PROPERTY = "strata.snapshot-order"

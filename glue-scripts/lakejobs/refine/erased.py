@@ -15,7 +15,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lakejobs.clock import stamp
-from lakejobs.manifest import Dataset
+from lakejobs.declared import Dataset
 from lakejobs.refine.grammar import parse, text_of
 from lakejobs.refine.landed import code_of
 from lakejobs.refine.protect import HashKey, keyed_hash, with_pads, without_pads

@@ -15,7 +15,7 @@ from pyspark.sql import Column as Expression
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakejobs.manifest import DMS_PARQUET, Column, Dataset
+from lakejobs.declared import DMS_PARQUET, Column, Dataset
 from lakejobs.protections import NONE
 from lakejobs.refine.grammar import decimal_shape, parse
 from lakejobs.refine.record import before, change_columns, text_column

@@ -17,12 +17,13 @@ from pyspark.sql import SparkSession
 from lakejobs.arguments import RefineArguments
 from lakejobs.aws import Clients
 from lakejobs.clock import Clock, utc_now
+from lakejobs.declared import Dataset
 from lakejobs.errors import BatchFailed, JobFailed, LeaseLost, describe, is_infrastructure
 from lakejobs.events import log
 from lakejobs.heartbeat import Heartbeat
 from lakejobs.ledger import OPEN_STATES, Lease, Ledger, Outcome
 from lakejobs.lists import FrozenList, Run, RunBatch
-from lakejobs.manifest import Dataset, Manifest
+from lakejobs.manifest import Manifest
 from lakejobs.refine.batch import BatchWork, Unread, Workshop
 from lakejobs.refine.outcome import OUTCOMES
 from lakejobs.refine.turns import in_turn, waits

@@ -14,7 +14,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
-from lakejobs.manifest import RECORD_ID, Dataset
+from lakejobs.declared import RECORD_ID, Dataset
 from lakejobs.refine.conform import REASONS
 from lakejobs.refine.grammar import text_of
 from lakejobs.refine.record import COPY, LINE, OBJECT, ROW, Readable

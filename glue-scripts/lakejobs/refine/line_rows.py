@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, StringType
 from pyspark.sql.window import Window
 
-from lakejobs.manifest import Dataset, Format
+from lakejobs.declared import Dataset, Format
 from lakejobs.refine import json_text
 from lakejobs.refine.record import (
     GENERATION,

@@ -7,7 +7,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, BooleanType, StringType, StructField, StructType
 
-from lakejobs.manifest import Dataset
+from lakejobs.declared import Dataset
 from lakejobs.refine import dms_messages, json_text
 from lakejobs.refine.line_rows import lines_of
 from lakejobs.refine.record import (

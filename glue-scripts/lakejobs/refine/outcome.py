@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
 
+from lakejobs.declared import Gate
 from lakejobs.errors import BatchFailed
-from lakejobs.manifest import Gate
 from lakejobs.refine.compare import NEW_KEY, OUTCOME, STORED_KEY, WRITE
 from lakejobs.refine.conform import REASONS
 

@@ -10,8 +10,8 @@ from typing import Any
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lakejobs.manifest import Column as Declared
-from lakejobs.manifest import Dataset
+from lakejobs.declared import Column as Declared
+from lakejobs.declared import Dataset
 from lakejobs.protections import NONE, NULL, NamedHash, Tokenise, key_of
 from lakejobs.refine.blur import blurred
 from lakejobs.refine.grammar import text_of

@@ -8,8 +8,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
+from lakejobs.declared import Dataset
 from lakejobs.iceberg import CATALOG, TABLE_PROPERTIES, Table, sql_properties
-from lakejobs.manifest import Dataset
 from lakejobs.refine.compare import OUTCOME
 from lakejobs.refine.conform import KEY, REASONS
 from lakejobs.refine.record import COPY, LINE, OBJECT, Readable

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from lakejobs.declared import Dataset
 from lakejobs.lists import Object
-from lakejobs.manifest import Dataset
 from lakejobs.session import literal_table
 
 OBJECT, LINE, MALFORMED = "_object", "_line", "_malformed"

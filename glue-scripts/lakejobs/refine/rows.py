@@ -15,7 +15,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from lakejobs.manifest import DMS_CSV, DMS_JSON, DMS_PARQUET, DMS_TRANSACTIONS, Dataset
+from lakejobs.declared import DMS_CSV, DMS_JSON, DMS_PARQUET, DMS_TRANSACTIONS, Dataset
 from lakejobs.refine.line_rows import csv_rows, json_rows
 from lakejobs.refine.message_rows import message_rows
 from lakejobs.refine.parquet_rows import parquet_rows

@@ -14,9 +14,10 @@ from pyspark import cloudpickle
 from pyspark.sql import SparkSession
 
 from lakejobs.aws import executor_settings
+from lakejobs.declared import DMS_JSON, DMS_TRANSACTIONS, Dataset
 from lakejobs.ledger import Outcome, Unreadable
 from lakejobs.lists import FrozenList, Object
-from lakejobs.manifest import DMS_JSON, DMS_TRANSACTIONS, Dataset, Landing
+from lakejobs.manifest import Landing
 from lakejobs.refine import landed, survey
 from lakejobs.refine.delivery import stamp_of
 from lakejobs.refine.landed import is_current

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from lakejobs.manifest import Dataset, Window
+from lakejobs.declared import Dataset, Window
 
 SPAN = "_span"
 

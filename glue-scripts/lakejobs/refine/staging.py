@@ -8,7 +8,7 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lakejobs.manifest import RECORD_ID, Dataset
+from lakejobs.declared import RECORD_ID, Dataset
 from lakejobs.refine.changes import DELETED, SEQUENCE
 from lakejobs.refine.compare import OUTCOME, WRITE
 from lakejobs.refine.conform import KEY, REASONS

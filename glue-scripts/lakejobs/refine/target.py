@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from lakejobs.declared import RECORD_ID, Dataset
 from lakejobs.errors import BatchFailed
 from lakejobs.iceberg import CATALOG
-from lakejobs.manifest import RECORD_ID, Dataset
 from lakejobs.protections import HASH, NONE, stated, told_key
 from lakejobs.refine.changes import STORED_CHANGE
 from lakejobs.refine.grammar import decimal_shape

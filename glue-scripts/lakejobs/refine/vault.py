@@ -16,11 +16,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lakejobs.clock import Clock, utc_now
+from lakejobs.declared import Dataset
 from lakejobs.errors import BatchFailed
 from lakejobs.events import log
 from lakejobs.held import held
 from lakejobs.iceberg import CATALOG, Table
-from lakejobs.manifest import Dataset, Vault
+from lakejobs.manifest import Vault
 from lakejobs.refine.compare import WRITE
 from lakejobs.refine.protect import PLAIN
 from lakejobs.tables.iceberg import IcebergStore

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from lakejobs.manifest import Column as Declared
-from lakejobs.manifest import Dataset
+from lakejobs.declared import Column as Declared
+from lakejobs.declared import Dataset
 from lakejobs.refine.quality.conditions import broken, violated
 from lakejobs.rules import (
     QUARANTINE,

@@ -6,8 +6,8 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
+from lakejobs.declared import Dataset
 from lakejobs.errors import BatchFailed
-from lakejobs.manifest import Dataset
 from lakejobs.refine.grammar import literal
 from lakejobs.rules import OneOf, Pattern, Range, RowRule, Sql
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from lakejobs.declared import Dataset
 from lakejobs.errors import REASON_LIMIT
-from lakejobs.manifest import Dataset
 from lakejobs.refine.outcome import Tally
 from lakejobs.refine.quality.checks import Check, checks
 from lakejobs.refine.quality.measure import Measures

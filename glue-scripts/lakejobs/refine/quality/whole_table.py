@@ -9,8 +9,8 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from lakejobs.declared import Dataset
 from lakejobs.errors import BatchFailed, is_infrastructure
-from lakejobs.manifest import Dataset
 from lakejobs.refine.compare import STORED_KEY, WRITE
 from lakejobs.refine.quality.checks import Check
 from lakejobs.refine.quality.measure import Measures
