@@ -109,21 +109,22 @@ class Eraser:
         done.results += cleaned.erase(fence, made.remove)
         done.results += quarantined.erase(fence, made.remove)
         done.results += made.results(dataset)
-        expired = self.request.expire_history and self._expire(dataset, store, fence)
+        if self.request.expire_history:
+            self._expire(dataset, store, fence)
         verified = [*cleaned.verify(), *quarantined.verify()]
         left = [r for r in verified if r.action == VERIFIED and r.row_count]
         if left:
             places = ", ".join(sorted({f"{r.place} ({r.row_count} rows)" for r in left}))
             raise NotErased(f"{dataset.id}: rows are there after they were erased: {places}")
         done.results += verified
-        done.results += self._history(dataset, store, expired)
+        done.results += self._history(dataset, store)
         table = store.load()
         done.content = table.content if table else None
         return done
 
-    def _expire(self, dataset: Dataset, store: Store, fence: Fence) -> bool:
-        """Removes earlier states of the tables, but those that a batch without an outcome may still need. Tells whether
-        the format can do so at once."""
+    def _expire(self, dataset: Dataset, store: Store, fence: Fence) -> None:
+        """Removes earlier states of the tables, but those that a batch without an outcome may still need. Delta keeps
+        them for as long as maintenance says."""
         upkeep, now = dataset.upkeep, int(self.now().timestamp() * 1000) + 1
         limits = Limits(
             replaced_before=now,
@@ -137,11 +138,10 @@ class Eraser:
         table = Table.load(self.spark, quarantine_name(dataset))
         if table is not None and table.main is not None:
             expire(table, limits, fence)
-        return True
 
-    def _history(self, dataset: Dataset, store: Store, expired: bool) -> list[Result]:
+    def _history(self, dataset: Dataset, store: Store) -> list[Result]:
         """Of tables that exist: how long their earlier states can still be read, or dug out of the bucket."""
-        found, delta = [], dataset.table_format == DELTA
+        found, delta, expired = [], dataset.table_format == DELTA, self.request.expire_history
         cleaned, quarantine = store.load(), Table.load(self.spark, quarantine_name(dataset))
         if cleaned is not None:
             at_once = expired and not cleaned.has_past
