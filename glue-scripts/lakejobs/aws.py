@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import boto3
@@ -24,7 +24,11 @@ _FORWARDED = {
 
 
 def executor_settings() -> dict[str, str]:
-    """Arguments for `boto3.client("s3")` in an executor, taken from the driver's environment."""
+    """Arguments for `boto3.client("s3")` in an executor, taken from the driver's environment.
+
+    The default session serves there: a worker is used again by the next task, and its clients are told their
+    credentials, or find the job's.
+    """
     found = {}
     for argument, names in _FORWARDED.items():
         value = next((os.environ[n] for n in names if os.environ.get(n)), None)
@@ -33,19 +37,32 @@ def executor_settings() -> dict[str, str]:
     return found
 
 
-def _client(service: str) -> Any:
-    # A session of its own: the default one keeps the credentials of the first job in a warm process.
-    return boto3.session.Session().client(service, config=_RETRIES)
-
-
 @dataclass(frozen=True)
 class Clients:
-    s3: Any = field(default_factory=lambda: _client("s3"))
-    dynamodb: Any = field(default_factory=lambda: _client("dynamodb"))
-    glue: Any = field(default_factory=lambda: _client("glue"))
-    secrets: Any = field(default_factory=lambda: _client("secretsmanager"))
-    sqs: Any = field(default_factory=lambda: _client("sqs"))
-    cloudwatch: Any = field(default_factory=lambda: _client("cloudwatch"))
+    s3: Any
+    dynamodb: Any
+    glue: Any
+    secrets: Any
+    sqs: Any
+    cloudwatch: Any
+
+    @classmethod
+    def connect(cls) -> Clients:
+        """Clients by the environment as it is now: boto3's default session would keep the credentials of the first job
+        in a warm process. One session for all, since each reads the list of endpoints anew."""
+        session = boto3.session.Session()
+
+        def client(service: str) -> Any:
+            return session.client(service, config=_RETRIES)
+
+        return cls(
+            s3=client("s3"),
+            dynamodb=client("dynamodb"),
+            glue=client("glue"),
+            secrets=client("secretsmanager"),
+            sqs=client("sqs"),
+            cloudwatch=client("cloudwatch"),
+        )
 
     def read(self, uri: str) -> bytes:
         """The bytes of an object of the lake's own."""

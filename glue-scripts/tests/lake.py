@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import os
 import time
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import boto3
@@ -72,6 +74,12 @@ def replicated(name: str, columns: list[dict], keys: list[str], **more: Any) -> 
 GENERATIONS = (1, 2, 3, 4)
 
 
+@cache
+def clients_at(_: str) -> Clients:
+    """Those of the stand-in at that address."""
+    return Clients.connect()
+
+
 class Lake:
     """Everything of one lake; `n` keeps its tables apart from those of other tests."""
 
@@ -80,7 +88,7 @@ class Lake:
         self.spark = spark
         self.table_format = table_format
         self.n = next(_NUMBERS)
-        self.clients = Clients()
+        self.clients = clients_at(os.environ["AWS_ENDPOINT_URL"])
         self.s3, self.dynamodb, self.glue = boto3.client("s3"), boto3.client("dynamodb"), boto3.client("glue")
         self.sqs = boto3.client("sqs")
         self.buckets = {zone: f"lake{self.n}-{zone}" for zone in _ZONES}

@@ -346,7 +346,7 @@ def test_the_job_dies_or_is_overtaken_at_any_side_effect(lake: Lake, points: int
             arguments = lake.erasing(f"e{nth}", "customer", "42")
             with wire.run(fault, land) as run:
                 try:
-                    erase(another_session(lake.spark), arguments, Clients(), sleep=lambda _: None)
+                    erase(another_session(lake.spark), arguments, Clients.connect(), sleep=lambda _: None)
                 except Exception:
                     assert run.fired
             activate(lake.spark)

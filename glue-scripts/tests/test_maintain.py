@@ -284,7 +284,7 @@ class Shelf:
         with self.wire.run(fault, self.land) as run:
             try:
                 session = another_session(self.lake.spark)
-                maintain(session, arguments, Clients(), lambda: datetime.now(UTC) + LATER)
+                maintain(session, arguments, Clients.connect(), lambda: datetime.now(UTC) + LATER)
             except Exception:
                 assert run.fired
         activate(self.lake.spark)

@@ -171,8 +171,9 @@ class Running:
         self.server.stop()
         self.clients.close()
         self.repairs.undo()
-        BackendDict.reset()
+        # First, since backends are made anew to be forgotten, and would read all of AWS's policies once more.
         default_user_config.update(self._before)
+        BackendDict.reset()
         logging.getLogger("moto").setLevel(self._log_level)
         if self._account_before is None:
             os.environ.pop("MOTO_ACCOUNT_ID", None)

@@ -33,7 +33,7 @@ from lakejobs.session import open_session
 def main(argv: Sequence[str]) -> None:
     """Runs the job. Raises if anything of the request is left undone."""
     arguments = EraseArguments.parse(argv)
-    erase(open_session(), arguments, Clients())
+    erase(open_session(), arguments, Clients.connect())
 
 
 def erase(

@@ -32,7 +32,7 @@ _AT_ONCE = 8
 def main(argv: Sequence[str]) -> None:
     """Runs the job. Raises if a table could not be maintained."""
     arguments = MaintainArguments.parse(argv)
-    maintain(open_session(), arguments, Clients())
+    maintain(open_session(), arguments, Clients.connect())
 
 
 @dataclass(frozen=True)

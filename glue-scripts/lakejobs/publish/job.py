@@ -26,7 +26,7 @@ _POLL_SECONDS = 5.0
 def main(argv: Sequence[str]) -> None:
     """Runs the job. Raises if a model could not be published."""
     arguments = PublishArguments.parse(argv)
-    publish(open_session(), arguments, Clients())
+    publish(open_session(), arguments, Clients.connect())
 
 
 def publish(

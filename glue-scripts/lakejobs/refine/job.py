@@ -37,7 +37,7 @@ _AT_ONCE = 8
 def main(argv: Sequence[str]) -> None:
     """Runs the job. Raises if a batch was left without an outcome."""
     arguments = RefineArguments.parse(argv)
-    refine(open_session(), arguments, Clients())
+    refine(open_session(), arguments, Clients.connect())
 
 
 def refine(spark: SparkSession, arguments: RefineArguments, clients: Clients, now: Clock = utc_now) -> None:

@@ -60,13 +60,13 @@ def _reader(kind: str, key: str) -> Callable[..., dict[str, Any]]:
 
 def probe_partition(settings: dict[str, str], items: Iterator[Any]) -> Iterator[Any]:
     """Finds damage in (position, object) pairs of Parquet in an executor."""
-    s3 = boto3.session.Session().client("s3", **settings)
+    s3 = boto3.client("s3", **settings)
     for position, item in items:
         yield position, survey_parquet.damage(s3, item)
 
 
 def survey_partition(settings: dict[str, str], form: dict[str, Any], items: Iterator[Any]) -> Iterator[Any]:
     """Surveys (position, object) pairs in an executor."""
-    s3 = boto3.session.Session().client("s3", **settings)
+    s3 = boto3.client("s3", **settings)
     for position, item in items:
         yield position, survey_object(s3, item, form)

@@ -80,7 +80,7 @@ class Place:
     settings: Mapping[str, str]
 
     def client(self) -> Any:
-        return boto3.session.Session().client("s3", **self.settings)
+        return boto3.client("s3", **self.settings)
 
     def read(self, s3: Any, name: str) -> pq.ParquetFile:
         answer = s3.get_object(Bucket=self.bucket, Key=f"{self.folder}/{name}")

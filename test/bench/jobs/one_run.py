@@ -17,4 +17,4 @@ from stand_in import session  # noqa: E402
 if __name__ == "__main__":
     asked = json.load(sys.stdin)
     with session(asked["endpoint"], compiler="") as spark:
-        refine(spark, RefineArguments(**asked["arguments"]), Clients())
+        refine(spark, RefineArguments(**asked["arguments"]), Clients.connect())
