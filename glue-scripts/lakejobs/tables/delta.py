@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from lakejobs.jvm import java_class
 from lakejobs.tables.delta_log import MERGE, SET_PROPERTIES, WRITE, DeltaLog, Entry, changes_rows
 from lakejobs.tables.delta_log import metadata as metadata_action
-from lakejobs.tables.interface import BATCH_PROPERTY, FILE, POSITION, ColumnSpec, Commit, Figures, Moved, Staged
+from lakejobs.tables.interface import BATCH_PROPERTY, FILE, POSITION, ColumnSpec, Commit, Figures, Staged, check_unmoved
 
 # Types whose name in the log is not Spark's.
 _SPARK_NAMES = {"integer": "int", "long": "bigint"}
@@ -132,11 +132,7 @@ class DeltaTable:
         properties: dict[str, str] | None = None,
         guard: dict[str, str | None] | None = None,
     ) -> None:
-        if expected != self.main:
-            raise Moved(f"{self.name}: was loaded at version {self.main}, not at {expected}")
-        for name, value in (guard or {}).items():
-            if self.properties.get(name) != value:
-                raise Moved(f"{self.name}: {name} is no longer {value}")
+        check_unmoved(self, expected, guard)
         if staged is None:
             entry = Entry(SET_PROPERTIES, ())
         else:

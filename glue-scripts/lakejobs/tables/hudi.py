@@ -37,7 +37,7 @@ from lakejobs.tables.hudi_files import META, RECORD_KEY, DataFile, Place
 from lakejobs.tables.hudi_schema import columns_of, record_key
 from lakejobs.tables.hudi_timeline import COMMIT, NOTHING, REPLACE, Decision, HudiTimeline, Listed
 from lakejobs.tables.hudi_writing import files_anew, new_files
-from lakejobs.tables.interface import BATCH_PROPERTY, FILE, POSITION, Commit, Figures, Moved, Staged
+from lakejobs.tables.interface import BATCH_PROPERTY, FILE, POSITION, Commit, Figures, Staged, check_unmoved
 
 
 class HudiTable:
@@ -215,11 +215,7 @@ class HudiTable:
         properties: dict[str, str] | None = None,
         guard: dict[str, str | None] | None = None,
     ) -> None:
-        if expected != self.main:
-            raise Moved(f"{self.name}: was loaded at version {self.main}, not at {expected}")
-        for name, value in (guard or {}).items():
-            if self.properties.get(name) != value:
-                raise Moved(f"{self.name}: {name} is no longer {value}")
+        check_unmoved(self, expected, guard)
         if staged is None and not properties:
             return
         self.commit(staged or HudiStaged(self.timeline.reserve(self.version, COMMIT), ALTER, (), {}), properties or {})

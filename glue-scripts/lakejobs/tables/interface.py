@@ -173,6 +173,15 @@ class StoredTable(Protocol):
         """
 
 
+def check_unmoved(table: StoredTable, expected: str | None, guard: Mapping[str, str | None] | None) -> None:
+    """Raises Moved unless the table was loaded at `expected`, with these values of its properties."""
+    if expected != table.main:
+        raise Moved(f"{table.name}: was loaded at version {table.main}, not at {expected}")
+    for name, value in (guard or {}).items():
+        if table.properties.get(name) != value:
+            raise Moved(f"{table.name}: {name} is no longer {value}")
+
+
 class Store(Protocol):
     """The place of one dataset's table, whether the table exists yet or not."""
 
