@@ -208,7 +208,6 @@ class Table:
             if refused(error):
                 raise Moved(f"{self.name}: {error.java_exception.getMessage()}") from error
             raise
-        self._java.refresh()
 
     def _staged(self, write: Callable[[dict[str, str]], None], properties: dict[str, str]) -> Staged:
         nonce = str(uuid.uuid4())

@@ -31,6 +31,7 @@ _SCHEMA = pa.schema(
 )
 # Positions after which a delete file ends at the next data file. A reader of one data file reads whole delete files.
 _POSITIONS_PER_FILE = 200_000
+_COORDINATOR = "org.apache.iceberg.spark.FileRewriteCoordinator"
 
 Positions = tuple[str, list[int]]
 """A file, and positions in it in order."""
@@ -61,30 +62,19 @@ def _places(replaced: DataFrame) -> list[Positions]:
 def _write_data(table: Any, rows: DataFrame) -> list[Any]:
     """Writes the rows to data files; the table stays as it is. Returns Iceberg's DataFiles.
 
-    Under spark.wap.id the write would not be the transaction's current snapshot.
+    So do Iceberg's own compactions write: a coordinator takes the files, and no snapshot or manifest is made for them.
     """
     spark = rows.sparkSession
-    before = table.currentSnapshot().snapshotId()
-    transaction = table.newTransaction()
     key = str(uuid.uuid4())
-    cache = table_cache(spark)
-    cache.add(key, transaction.table())
+    tables, coordinator = table_cache(spark), java_class(spark, _COORDINATOR).get()
+    tables.add(key, table)
     try:
-        rows.write.format("iceberg").mode("append").option("distribution-mode", "none").save(key)
+        writer = rows.write.format("iceberg").mode("append").option("rewritten-file-scan-task-set-id", key)
+        writer.option("distribution-mode", "none").save(key)
+        return list(coordinator.fetchNewFiles(table, key))
     finally:
-        cache.remove(key)
-    snapshot, io = transaction.table().currentSnapshot(), table.io()
-    if snapshot.snapshotId() == before:
-        raise RuntimeError(f"{table.name()}: the write in a transaction left no snapshot")
-    files = list(snapshot.addedDataFiles(io))
-    # The transaction is never committed, so nobody would ever read what it wrote about the files.
-    written = java_class(spark, "java.util.ArrayList")()
-    written.add(snapshot.manifestListLocation())
-    for manifest in snapshot.allManifests(io):
-        if manifest.snapshotId() == snapshot.snapshotId():
-            written.add(manifest.path())
-    io.deleteFiles(written)
-    return files
+        coordinator.clearRewrite(table, key)
+        tables.remove(key)
 
 
 def _groups(places: Iterable[Positions]) -> Iterator[list[Positions]]:
