@@ -17,7 +17,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 from lakejobs.jvm import java_class, strings
 from lakejobs.session import quoted
-from lakejobs.tables.interface import BATCH_PROPERTY, FILE, POSITION, Commit, Figures, Moved, Staged
+from lakejobs.tables.interface import BATCH_PROPERTY, Commit, Figures, Moved, Staged
+from lakejobs.tables.places import FILE, POSITION, Replaced
 from lakejobs.tables.row_delta import stage_over
 
 CATALOG = "glue_catalog"
@@ -153,10 +154,12 @@ class Table:
         frame = self.spark.read.option("snapshot-id", snapshot).table(self.name)
         return frame.select("*", FILE, POSITION) if placed else frame
 
-    def write(self, rows: DataFrame | None, replaced: DataFrame | None, tag: str, properties: dict[str, str]) -> Staged:
+    def write(self, rows: DataFrame | None, replaced: Replaced | None, tag: str, properties: dict[str, str]) -> Staged:
         if replaced is None:
             return self.stage_frame(rows, tag, properties)
-        return self._staged(lambda tagged: stage_over(self._java, rows, replaced, tagged), properties)
+        return self._staged(
+            lambda tagged: stage_over(self.spark, self._java, rows, replaced.places, tagged), properties
+        )
 
     def stage_frame(self, frame: DataFrame, wap_id: str, properties: dict[str, str], replace: Any = None) -> Staged:
         """Stages the frame's rows: appended, or in place of the rows that satisfy `replace`."""

@@ -13,7 +13,7 @@ from lake import column, dataset
 from lakejobs.declared import Dataset
 from lakejobs.declared_fields import dataset_of
 from lakejobs.refine.classify import classify
-from lakejobs.refine.compare import OUTCOME, WRITE
+from lakejobs.refine.compare import OUTCOME, WRITE, Batch
 
 COLUMNS = [column("k", "int", required=True), column("seq", "int", required=True), column("a"), column("b", "int")]
 SCHEMA = "_object int, _line binary, _reasons array<string>, _key struct<k: string>, k int, seq int, a string, b int"
@@ -100,8 +100,8 @@ def batches(draw: st.DrawFn) -> list[list[Row]]:
 
 def apply(spark: Any, declared: Dataset, rows: list[Row], stored: Any) -> tuple[Counter, list[Row]]:
     data = [(r.place[0], bytearray(r.place[1]), [], (str(r.k),), r.k, r.seq, r.a, r.b) for r in rows]
-    distinct = len({r.k for r in rows}) == len(rows)
-    frame = classify(spark.createDataFrame(data, SCHEMA), stored, declared, distinct)
+    batch = Batch(distinct=len({r.k for r in rows}) == len(rows), refused=len(rows) % 2 == 0)
+    frame = classify(spark.createDataFrame(data, SCHEMA), stored, declared, batch)
     result = frame.collect()
     effective = [Row(r["k"], r["seq"], r["a"], r["b"], (r["_object"], bytes(r["_line"]))) for r in result
                  if r[WRITE] is not None]  # fmt: skip

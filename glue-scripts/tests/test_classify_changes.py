@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lake import column, replicated
 from lakejobs.declared_fields import dataset_of
-from lakejobs.refine.classify_changes import Batch, classify_changes
-from lakejobs.refine.compare import NEW_KEY, OUTCOME, STORED_KEY, WRITE
+from lakejobs.refine.classify_changes import classify_changes
+from lakejobs.refine.compare import NEW_KEY, OUTCOME, STORED_KEY, WRITE, Batch
 
 DECLARED = dataset_of(replicated("t", [column("k", "int", required=True), column("a")], ["k"]), "test")
 SCHEMA = (
@@ -110,7 +110,8 @@ def apply(spark: Any, batch: list[Record], table: dict[int, tuple], loaded: int)
         values = [(k, c[0][1] if c and c[0][0] else None, g, s, c == (), "f", k) for k, (g, s, c) in table.items()]
         stored = spark.createDataFrame(values, STORED)
     keys = [row[4] for row in effects]
-    known = Batch(distinct=len(keys) == len(set(keys)), moves=any(r.k != r.old for r in batch))
+    moves = any(r.k != r.old for r in batch)
+    known = Batch(distinct=len(keys) == len(set(keys)), refused=len(keys) % 2 == 0, moves=moves)
     found = classify_changes(spark.createDataFrame(effects, SCHEMA), stored, DECLARED, known, loaded).collect()
     after = dict(table)
     written = [r for r in found if r[WRITE] is not None]

@@ -17,6 +17,7 @@ from lakejobs.tables.hudi_files import DataFile
 from lakejobs.tables.hudi_store import HudiStore
 from lakejobs.tables.hudi_timeline import HudiTimeline
 from lakejobs.tables.interface import Limits
+from lakejobs.tables.places import Replaced, by_file, places_of
 from parts import ID, PARTS, delete, insert, part, state, update
 
 from rehearsal.cloud.athena import hudi
@@ -163,7 +164,7 @@ def test_tables_of_changes_and_of_keys_of_several_columns(lake: Lake, tmp_path: 
     copies.take(lake, "sales.lines")
     table = lake.stored("sales.lines")
     rows = table.read(table.main, placed=True)
-    staged = table.write(None, rows, "all", {})
+    staged = table.write(None, Replaced((rows,), ("a", "b", "at"), by_file(places_of(rows))), "all", {})
     table.publish(staged, table.main)
     assert lake.rows(lake.cleaned("sales.lines")) == []
     copies.take(lake, "sales.lines")

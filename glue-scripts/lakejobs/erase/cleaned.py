@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -16,7 +17,8 @@ from lakejobs.refine.changes import DELETED
 from lakejobs.refine.erased import keeps_place
 from lakejobs.refine.target import BATCH_COLUMN, own_columns
 from lakejobs.session import size_shuffles
-from lakejobs.tables.interface import FILE, POSITION, Fence, Store, StoredTable
+from lakejobs.tables.interface import Fence, Store, StoredTable
+from lakejobs.tables.places import Replaced, by_file, places_of
 
 _WHOSE = "_whose"
 CLEANED = "cleaned"
@@ -74,11 +76,14 @@ class Cleaned:
             return _Removed({}, before, files)
         rows = rows.persist()
         try:
-            counts = {row[_WHOSE]: row["count"] for row in rows.groupBy(_WHOSE).count().collect()}
+            groups = places_of(rows, _WHOSE)
+            counts: Counter[str] = Counter()
+            for group in groups:
+                counts[group[_WHOSE]] += group["rows"]
             if counts:
                 first({row[0] for row in rows.select(BATCH_COLUMN).distinct().collect()})
-                places = rows.select(*self.dataset.row_key, FILE, POSITION)
-                staged = table.write(self._tombstones(table, rows), places, self.tag, {})
+                over = Replaced((rows,), tuple(self.dataset.row_key), by_file(groups))
+                staged = table.write(self._tombstones(table, rows), over, self.tag, {})
                 fence()
                 table.publish(staged, before)
         finally:

@@ -13,7 +13,8 @@ from lakejobs.declared import Dataset
 from lakejobs.refine.changes import DELETED, SEQUENCE
 from lakejobs.refine.record import GENERATION
 from lakejobs.refine.target import LOADED_PROPERTY, loaded_generation
-from lakejobs.tables.interface import FILE, POSITION, Fence, Store
+from lakejobs.tables.interface import Fence, Store
+from lakejobs.tables.places import FILE, POSITION, Replaced, by_file, places_of
 
 PURGED_PROPERTY = "strata.purged-generation"
 
@@ -32,8 +33,10 @@ def purge(store: Store, dataset: Dataset, tag: str, fence: Fence) -> int:
     gone = table.read(table.main, placed=True).where(F.col(DELETED) & earlier)
     gone = gone.select(*dataset.keys, FILE, POSITION).persist()
     try:
-        count = gone.count()
-        staged = table.write(None, gone, tag, {}) if count else None
+        groups = places_of(gone)
+        count = sum(group["rows"] for group in groups)
+        over = Replaced((gone,), tuple(dataset.keys), by_file(groups))
+        staged = table.write(None, over, tag, {}) if count else None
         fence()
         guard = {LOADED_PROPERTY: str(loaded)}
         table.publish(staged, table.main, {PURGED_PROPERTY: str(loaded)}, guard)

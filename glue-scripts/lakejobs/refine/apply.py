@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from lakejobs.declared import Dataset
@@ -18,9 +18,9 @@ from lakejobs.ledger import Outcome
 from lakejobs.refine import keyless, staging, target
 from lakejobs.refine.changes import DELETED, HALF, NEW, OLD, conform_changes
 from lakejobs.refine.classify import classify
-from lakejobs.refine.classify_changes import Batch, classify_changes
+from lakejobs.refine.classify_changes import classify_changes
 from lakejobs.refine.classify_snapshot import classify_snapshot
-from lakejobs.refine.compare import OUTCOME
+from lakejobs.refine.compare import OUTCOME, Batch
 from lakejobs.refine.conform import REASONS, conform
 from lakejobs.refine.correct import Laid, lay, unread
 from lakejobs.refine.corrections import CORRECTIONS_PROPERTY, Corrections, Verdicts
@@ -55,6 +55,7 @@ from lakejobs.tables.interface import (
     Store,
     StoredTable,
 )
+from lakejobs.tables.places import by_file, joined, places_of
 
 _COMMIT_TRIES = 5
 
@@ -138,7 +139,7 @@ class Application:
         """Reads, judges and holds the batch."""
         rows = read_rows(self.spark, self.dataset, self.source.readable)
         if rows is None:
-            return Conformed(None, None, Batch(distinct=True, moves=False))
+            return Conformed(None, None, Batch(distinct=True))
         check_conditions(self.spark, self.dataset)
         laid = None
         if self.corrections is not None:
@@ -171,13 +172,15 @@ class Application:
         moves = F.count(F.when(F.col(HALF) == NEW, True)) if self.dataset.is_cdc else F.lit(0)
         unkeyed = F.count(F.when(reduce(Column.__or__, [F.col(k).isNull() for k in self.dataset.row_key]), True))
         figures = [F.count(keys).alias("_rows"), moves.alias("_moves"), unkeyed.alias("_unkeyed"), *bounds]
+        figures.append(F.count(F.when(~accepted, True)).alias("_refused"))
         # Changes of a database mostly share keys, so that counting these would cost more than it could save.
         counted = not self.dataset.is_cdc or self.load is not None
         figures += [F.count_distinct(keys).alias("_keys")] if counted else []
         figures += measure.figures(self.quality.checks, accepted & stays)
         found = frame.agg(*figures).first()
         key_range = staging.key_range(self.dataset, found["_low"], found["_high"]) if bounds else None
-        batch = Batch(counted and found["_rows"] == found["_keys"], bool(found["_moves"]))
+        distinct = counted and found["_rows"] == found["_keys"]
+        batch = Batch(distinct, bool(found["_refused"]), bool(found["_moves"]))
         statistics = profile(frame.where(accepted & stays), self.dataset) if self.dataset.profile else ()
         measures = measure.measured(self.quality.checks, found, statistics)
         return Conformed(frame, key_range, batch, measures, found["_unkeyed"], self._spans(frame.where(accepted)))
@@ -212,7 +215,7 @@ class Application:
         with held(classified) as classified, held(absent) as absent:
             found = tally(classified, self.source.records, conformed.erased)
             if absent is not None:
-                found = self._counted(found, absent.count(), conformed, table)
+                found = self._with_absent(found, places_of(absent), conformed, table)
             measures = self._measures(conformed, classified, absent if found.absent else None, table)
             return self._settle(classified, absent, found, table, measures, conformed.laid)
 
@@ -231,9 +234,8 @@ class Application:
                 return changes
             return changes.withColumn(OUTCOME, F.when(~F.col(ERASED), F.col(OUTCOME)))  # they are counted already
         if self.delivery is not None:
-            distinct = conformed.batch.distinct
-            return classify_snapshot(conformed.frame, stored, self.dataset, distinct, self._stale(table))
-        return classify(conformed.frame, stored, self.dataset, conformed.batch.distinct)
+            return classify_snapshot(conformed.frame, stored, self.dataset, conformed.batch, self._stale(table))
+        return classify(conformed.frame, stored, self.dataset, conformed.batch)
 
     def _absent(self, conformed: Conformed, table: StoredTable | None) -> DataFrame | None:
         if table is None or table.main is None:
@@ -244,13 +246,13 @@ class Application:
             return None
         return staging.absent_rows(table, table.main, self.dataset, self.load, conformed.frame)
 
-    def _counted(self, found: Tally, absent: int, conformed: Conformed, table: StoredTable) -> Tally:
+    def _with_absent(self, found: Tally, groups: list[Row], conformed: Conformed, table: StoredTable) -> Tally:
         """With the rows that are absent. Any of them may be a record of the snapshot whose key cannot be told."""
-        if self.delivery is None or not absent:
-            return replace(found, absent=absent)
-        if conformed.unkeyed:
+        absent = sum(group["rows"] for group in groups)
+        if absent and self.delivery is not None and conformed.unkeyed:
             return replace(found, kept=absent, unkeyed=conformed.unkeyed)
-        return replace(found, absent=absent, stored=table.read(table.main).count())
+        stored = table.read(table.main).count() if absent and self.delivery is not None else 0
+        return replace(found, absent=absent, stored=stored, places=joined(found.places, by_file(groups)))
 
     def _stale(self, table: StoredTable | None) -> bool:
         """Whether the table holds a later snapshot than this one."""

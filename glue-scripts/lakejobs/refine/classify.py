@@ -17,8 +17,9 @@ from lakejobs.refine.compare import (
     STORED,
     STORED_KEY,
     WRITE,
-    nowhere,
+    Batch,
     of_stored,
+    parted,
     ranked,
     struct,
     with_stored,
@@ -26,23 +27,24 @@ from lakejobs.refine.compare import (
 from lakejobs.refine.conform import REASONS
 from lakejobs.refine.record import COPY, LINE, OBJECT
 from lakejobs.refine.span import identity
+from lakejobs.tables.places import FILE, POSITION
 
 
-def classify(rows: DataFrame, stored: DataFrame | None, dataset: Dataset, distinct: bool = False) -> DataFrame:
+def classify(rows: DataFrame, stored: DataFrame | None, dataset: Dataset, batch: Batch) -> DataFrame:
     """Adds `_outcome` and `_write` to the conformed rows of an append or upsert.
 
-    `stored` holds at least the table's rows with keys of the batch; None means that it has none. `distinct` says that
-    no two accepted rows share a key, which saves comparing them.
+    `stored` holds at least the table's rows with keys of the batch; None means that it has none.
     """
-    refused = F.size(REASONS) > 0
-    accepted = rows.where(~refused)
+    accepted, refused = parted(rows, batch)
     judge = _upsert if dataset.load == "upsert" else _append
-    judged = judge(accepted, stored, dataset, distinct)
+    judged = judge(accepted, stored, dataset, batch.distinct)
     violates = F.col(OUTCOME) == "quarantined"
-    judged = judged.withColumn(REASONS, F.when(violates, F.array(F.lit("unique_key"))).otherwise(F.col(REASONS)))
-    judged = judged.unionByName(rows.where(refused).withColumns({OUTCOME: F.lit("quarantined"), **nowhere()}))
+    reasons = F.when(violates, F.array(F.lit("unique_key"))).otherwise(F.col(REASONS)).alias(REASONS)
     writes = F.when(F.col(OUTCOME) == "inserted", F.lit(NEW_KEY))
-    return judged.withColumn(WRITE, writes.when(F.col(OUTCOME).isin("updated", "unchanged"), F.lit(STORED_KEY)))
+    writes = writes.when(F.col(OUTCOME).isin("updated", "unchanged"), F.lit(STORED_KEY)).alias(WRITE)
+    names = [reasons if name == REASONS else F.col(name) for name in rows.columns]
+    judged = judged.select(*names, OUTCOME, FILE, POSITION, writes)
+    return judged if refused is None else judged.unionByName(refused, allowMissingColumns=True)
 
 
 def _names(dataset: Dataset) -> list[str]:
@@ -59,12 +61,12 @@ def _upsert(rows: DataFrame, stored: DataFrame | None, dataset: Dataset, distinc
     # Which of two alike rows is set aside as contested has to be the same in every run.
     tie = tuple(name for name in (OBJECT, LINE, COPY) if name in rows.columns) if dataset.unique_key else ()
     latest_first = [F.col(name).desc() for name in (sequence, *others)]
-    compared = ranked(rows, dataset.keys, latest_first, tie, distinct)
+    compared, standing = ranked(rows, dataset.keys, latest_first, tie, distinct)
     joined = with_stored(compared, stored, dataset.keys, _names(dataset))
     has_stored = F.col(STORED).isNotNull()
     stored_change = F.struct(*of_stored([sequence, *others]))
     content, stored_content = struct([F.col(n) for n in others]), struct(of_stored(others))
-    outcome = F.when(~F.col("_first_alike"), "duplicate").when(
+    outcome = F.when(~standing.first_alike, "duplicate").when(
         has_stored & stored_change.eqNullSafe(change), "duplicate"
     )
     if dataset.unique_key and not distinct:
@@ -73,13 +75,13 @@ def _upsert(rows: DataFrame, stored: DataFrame | None, dataset: Dataset, distinc
         joined = joined.withColumn("_contested", contested)
         outcome = outcome.when(F.col("_contested"), "quarantined")
     outcome = (
-        outcome.when(F.col("_superseded"), "superseded")
+        outcome.when(standing.superseded, "superseded")
         .when(has_stored & (stored_change > change), "stale")
         .when(~has_stored, "inserted")
         .when(stored_content.eqNullSafe(content), "unchanged")
         .otherwise("updated")
     )
-    return joined.withColumn(OUTCOME, outcome).drop("_first_alike", "_superseded", "_contested", STORED)
+    return joined.withColumn(OUTCOME, outcome)
 
 
 def _counted(rows: DataFrame, dataset: Dataset, distinct: bool) -> DataFrame:
@@ -105,4 +107,4 @@ def _append(rows: DataFrame, stored: DataFrame | None, dataset: Dataset, distinc
         .when(has_stored | (F.col("_nth") > 1), "quarantined" if dataset.unique_key else "stale")
         .otherwise("inserted")
     )
-    return joined.withColumn(OUTCOME, outcome).drop("_nth_alike", "_nth", STORED)
+    return joined.withColumn(OUTCOME, outcome)

@@ -6,28 +6,30 @@ kind of operation has a say, so a table does not depend on the order in which it
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
 from lakejobs.declared import Dataset
 from lakejobs.refine.changes import DELETED, HALF, NEW, OLD, RECORD, ROW, SEQUENCE
-from lakejobs.refine.compare import NEW_KEY, OUTCOME, STORED, STORED_KEY, WRITE, nowhere, ranked, struct, with_stored
-from lakejobs.refine.conform import REASONS
+from lakejobs.refine.compare import (
+    NEW_KEY,
+    OUTCOME,
+    STORED,
+    STORED_KEY,
+    WRITE,
+    Batch,
+    Standing,
+    parted,
+    ranked,
+    struct,
+    with_stored,
+)
 from lakejobs.refine.record import GENERATION
+from lakejobs.tables.places import FILE, POSITION
 
 _CONTENT = "_content"
 _ORDER = (GENERATION, SEQUENCE, _CONTENT)
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What is known of a batch's effects before they are compared: no two share a key; some change a key."""
-
-    distinct: bool
-    moves: bool
 
 
 def classify_changes(
@@ -38,18 +40,19 @@ def classify_changes(
     `stored` holds at least the table's rows with keys of the batch; None means that it has none. `loaded` is the
     highest generation whose load the table holds, 0 for none: what is older than that load is stale.
     """
-    refused = F.size(REASONS) > 0
+    accepted, refused = parted(effects, batch)
     # The halves of two alike changes of a key have to be told apart alike.
     tie = (RECORD,) if batch.moves else ()
-    compared = ranked(effects.where(~refused), dataset.keys, _latest_first(dataset), tie, batch.distinct)
-    names = [*_ORDER, DELETED]
-    sides = None if stored is None else _with_content(stored, dataset)
-    judged = _judged(with_stored(_with_content(compared, dataset), sides, dataset.keys, names), loaded)
+    compared, standing = ranked(accepted, dataset.keys, _latest_first(dataset), tie, batch.distinct)
+    order = [F.col(GENERATION), F.col(SEQUENCE), _content(dataset).alias(_CONTENT)]
+    joined = with_stored(compared, stored, dataset.keys, [*order, F.col(DELETED)])
+    judged = joined.withColumn(OUTCOME, _judged(F.struct(*order), standing, loaded))
+    effective = F.col(OUTCOME).isin("inserted", "updated", "unchanged", "deleted")
+    place = F.when(F.col(STORED).isNotNull(), F.lit(STORED_KEY)).otherwise(F.lit(NEW_KEY))
+    judged = judged.select(*effects.columns, FILE, POSITION, OUTCOME, F.when(effective, place).alias(WRITE))
     if batch.moves:
         judged = _in_units(judged)
-    judged = judged.drop("_first_alike", "_superseded", _CONTENT, STORED)
-    nothing = {OUTCOME: F.lit("quarantined"), WRITE: F.lit(None).cast("string"), **nowhere()}
-    return judged.unionByName(effects.where(refused).withColumns(nothing))
+    return judged if refused is None else judged.unionByName(refused, allowMissingColumns=True)
 
 
 def _others(dataset: Dataset) -> list[Column]:
@@ -62,31 +65,26 @@ def _latest_first(dataset: Dataset) -> list[Column]:
     return order + [column.desc() for column in _others(dataset)]
 
 
-def _with_content(rows: DataFrame, dataset: Dataset) -> DataFrame:
-    return rows.withColumn(_CONTENT, F.when(~F.col(DELETED), struct(_others(dataset))))
+def _content(dataset: Dataset) -> Column:
+    return F.when(~F.col(DELETED), struct(_others(dataset)))
 
 
-def _judged(joined: DataFrame, loaded: int) -> DataFrame:
+def _judged(change: Column, standing: Standing, loaded: int) -> Column:
     has_stored, deleted = F.col(STORED).isNotNull(), F.col(DELETED)
     stored_deleted = has_stored & F.col(f"{STORED}.{DELETED}")
-    change = F.struct(*_ORDER)
     stored_change = F.struct(*[F.col(f"{STORED}.{name}").alias(name) for name in _ORDER])
-    outcome = (
-        F.when(~F.col("_first_alike"), "duplicate")
+    return (
+        F.when(~standing.first_alike, "duplicate")
         .when(has_stored & stored_change.eqNullSafe(change), "duplicate")
-        .when(F.col("_superseded"), "superseded")
+        .when(standing.superseded, "superseded")
         .when(F.col(GENERATION) < loaded, "stale")
         .when(has_stored & (stored_change > change), "stale")
         .when(deleted & stored_deleted, "unchanged")
         .when(deleted, "deleted")
         .when(~has_stored | stored_deleted, "inserted")
-        .when(F.col(f"{STORED}.{_CONTENT}").eqNullSafe(F.col(_CONTENT)), "unchanged")
+        .when(F.col(f"{STORED}.{_CONTENT}").eqNullSafe(change[_CONTENT]), "unchanged")
         .otherwise("updated")
     )
-    judged = joined.withColumn(OUTCOME, outcome)
-    effective = F.col(OUTCOME).isin("inserted", "updated", "unchanged", "deleted")
-    place = F.when(has_stored, F.lit(STORED_KEY)).otherwise(F.lit(NEW_KEY))
-    return judged.withColumn(WRITE, F.when(effective, place))
 
 
 def _in_units(judged: DataFrame) -> DataFrame:

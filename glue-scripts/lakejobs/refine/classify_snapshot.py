@@ -11,22 +11,34 @@ from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
 from lakejobs.declared import Dataset
-from lakejobs.refine.compare import NEW_KEY, OUTCOME, STORED, STORED_KEY, WRITE, nowhere, of_stored, struct, with_stored
+from lakejobs.refine.compare import (
+    NEW_KEY,
+    OUTCOME,
+    STORED,
+    STORED_KEY,
+    WRITE,
+    Batch,
+    of_stored,
+    parted,
+    struct,
+    with_stored,
+)
 from lakejobs.refine.conform import REASONS
 from lakejobs.refine.record import LINE, OBJECT
+from lakejobs.tables.places import FILE, POSITION
 
 
 def classify_snapshot(
-    rows: DataFrame, stored: DataFrame | None, dataset: Dataset, distinct: bool, stale: bool
+    rows: DataFrame, stored: DataFrame | None, dataset: Dataset, batch: Batch, stale: bool
 ) -> DataFrame:
     """Adds `_outcome` and `_write` to conformed rows.
 
-    `stored` holds at least the table's rows with keys of the batch; None means that it has none. `distinct` says that
-    no two accepted rows share a key. `stale` says that the table holds a later snapshot.
+    `stored` holds at least the table's rows with keys of the batch; None means that it has none. `stale` says that the
+    table holds a later snapshot.
     """
-    refused = F.size(REASONS) > 0
+    accepted, refused = parted(rows, batch)
     others = [c.name for c in dataset.stored if c.name not in dataset.keys]
-    counted = _counted(rows.where(~refused), dataset, others, distinct)
+    counted = _counted(accepted, dataset, others, batch.distinct)
     joined = with_stored(counted, None if stale else stored, dataset.row_key, [c.name for c in dataset.stored])
     content, stored_content = struct([F.col(n) for n in others]), struct(of_stored(others))
     outcome = (
@@ -37,12 +49,14 @@ def classify_snapshot(
         .when(stored_content.eqNullSafe(content), "unchanged")
         .otherwise("updated")
     )
-    judged = joined.withColumn(OUTCOME, outcome).drop("_variants", "_nth_alike", STORED)
+    judged = joined.withColumn(OUTCOME, outcome)
     ambiguous = F.col(OUTCOME) == "quarantined"
-    judged = judged.withColumn(REASONS, F.when(ambiguous, F.array(F.lit("unique_key"))).otherwise(F.col(REASONS)))
-    judged = judged.unionByName(rows.where(refused).withColumns({OUTCOME: F.lit("quarantined"), **nowhere()}))
+    reasons = F.when(ambiguous, F.array(F.lit("unique_key"))).otherwise(F.col(REASONS)).alias(REASONS)
     writes = F.when(F.col(OUTCOME) == "inserted", F.lit(NEW_KEY))
-    return judged.withColumn(WRITE, writes.when(F.col(OUTCOME) == "updated", F.lit(STORED_KEY)))
+    writes = writes.when(F.col(OUTCOME) == "updated", F.lit(STORED_KEY)).alias(WRITE)
+    names = [reasons if name == REASONS else F.col(name) for name in rows.columns]
+    judged = judged.select(*names, OUTCOME, FILE, POSITION, writes)
+    return judged if refused is None else judged.unionByName(refused, allowMissingColumns=True)
 
 
 def _counted(rows: DataFrame, dataset: Dataset, others: list[str], distinct: bool) -> DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pyspark.sql import DataFrame
 
@@ -11,6 +11,7 @@ from lakejobs.declared import Gate
 from lakejobs.errors import BatchFailed
 from lakejobs.refine.compare import NEW_KEY, OUTCOME, STORED_KEY, WRITE
 from lakejobs.refine.conform import REASONS
+from lakejobs.tables.places import Places, by_file, places_of
 
 OUTCOMES = (
     "inserted", "updated", "deleted", "unchanged", "superseded", "stale", "duplicate", "quarantined", "blocked",
@@ -24,6 +25,7 @@ class Tally:
 
     `new_keys` and `stored_keys` are rows the table has to take; `absent` those it holds and a whole load does not, of
     `stored` in all where a gate asks. `kept` are such rows that stay, because of `unkeyed` records no key can be told.
+    `places` are those of the stored rows that are replaced or go.
     """
 
     counts: dict[str, int]
@@ -34,6 +36,7 @@ class Tally:
     stored: int = 0
     kept: int = 0
     unkeyed: int = 0
+    places: Places = field(default_factory=dict)
 
     @property
     def effective(self) -> int:
@@ -55,14 +58,14 @@ def tally(classified: DataFrame | None, read: int, erased: int = 0) -> Tally:
     """Counts a classified batch in one pass; `erased` are records that are not classified. Raises BatchFailed unless
     every row read has exactly one outcome."""
     counts, reasons, writes = Counter(), Counter(), Counter()
-    groups = [] if classified is None else classified.groupBy(OUTCOME, REASONS, WRITE).count().collect()
+    groups = [] if classified is None else places_of(classified, OUTCOME, REASONS, WRITE)
     for group in groups:
-        writes[group[WRITE]] += group["count"]
+        writes[group[WRITE]] += group["rows"]
         if group[OUTCOME] is None:
             continue
-        counts[group[OUTCOME]] += group["count"]
+        counts[group[OUTCOME]] += group["rows"]
         if group[OUTCOME] == "quarantined":
-            reasons.update(dict.fromkeys(group[REASONS], group["count"]))
+            reasons.update(dict.fromkeys(group[REASONS], group["rows"]))
     counts["erased"] += erased
     if counts.total() != read:
         found = ", ".join(f"{name} {n}" for name, n in sorted((+counts).items())) or "nothing"
@@ -70,7 +73,7 @@ def tally(classified: DataFrame | None, read: int, erased: int = 0) -> Tally:
             "error", f"the survey counted {read} records and the outcomes sum to {counts.total()} ({found})"
         )
     found = {"read": read, **{name: counts[name] for name in OUTCOMES}}
-    return Tally(found, dict(sorted(reasons.items())), writes[NEW_KEY], writes[STORED_KEY])
+    return Tally(found, dict(sorted(reasons.items())), writes[NEW_KEY], writes[STORED_KEY], places=by_file(groups))
 
 
 def blocked(counts: dict[str, int]) -> dict[str, int]:

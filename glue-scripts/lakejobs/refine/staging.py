@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -17,7 +16,8 @@ from lakejobs.refine.protect import PLAIN
 from lakejobs.refine.record import GENERATION, LINE, OBJECT, passed_on
 from lakejobs.refine.span import with_span
 from lakejobs.refine.target import BATCH_COLUMN, own_columns, stored_type
-from lakejobs.tables.interface import FILE, POSITION, Staged, StoredTable
+from lakejobs.tables.interface import Staged, StoredTable
+from lakejobs.tables.places import FILE, POSITION, Replaced
 
 _RANGED = ("int", "bigint", "date")
 # Bytes up to which a table is joined whole, as Spark broadcasts it.
@@ -81,7 +81,8 @@ def stored_rows(table: StoredTable, snapshot: str, rows: DataFrame, dataset: Dat
         frame = frame.where(part.spans)
     if part.ids is not None:
         frame = frame.where(part.ids)
-    frame = frame.select(*_declared(dataset, frame), FILE, POSITION).withColumns(with_span(dataset))
+    span = [value.alias(name) for name, value in with_span(dataset).items()]
+    frame = frame.select(*_declared(dataset, frame), FILE, POSITION, *span)
     if table.size <= _SMALL_TABLE:
         return frame
     return frame.join(rows.select(*dataset.row_key), on=list(dataset.row_key), how="left_semi")
@@ -155,25 +156,25 @@ class Staging:
         self, classified: DataFrame | None, absent: DataFrame | None, found: Tally, properties: dict[str, str]
     ) -> Staged:
         """Stages the effective rows and the absent ones, in place of the stored rows of their keys."""
-        names = [c for c in self._columns() if c != BATCH_COLUMN]
-        written, gone = found.new_keys + found.stored_keys, absent if found.absent else None
-        rows = classified.where(F.col(WRITE).isNotNull()).select(*names, FILE, POSITION) if written else None
-        replaced = [] if rows is None else [rows]
-        if gone is not None:
-            replaced.append(gone.select(*names, FILE, POSITION))
+        parts, rows = [], None
+        if found.new_keys + found.stored_keys:
+            parts = [classified.where(F.col(WRITE).isNotNull())]
+            rows = self._columns(parts[0])
+        if found.absent:
+            parts.append(absent)
             if self.dataset.is_cdc:  # what is absent from a load leaves tombstones, from a snapshot nothing
-                rows = reduce(DataFrame.unionByName, replaced)
-        place = [*self.dataset.row_key, FILE, POSITION]
-        places = [part.where(F.col(FILE).isNotNull()).select(*place) for part in replaced]
-        over = reduce(DataFrame.unionByName, places) if found.new_keys < found.effective else None
+                gone = self._columns(absent)
+                rows = gone if rows is None else rows.unionByName(gone)
+        over = Replaced(tuple(parts), tuple(self.dataset.row_key), found.places) if found.places else None
         return self.table.write(None if rows is None else self._spread(rows), over, self.batch, properties)
 
-    def _columns(self) -> list[str]:
-        return [c.name for c in self.dataset.stored] + list(own_columns(self.dataset))
+    def _columns(self, rows: DataFrame) -> DataFrame:
+        """The table's columns."""
+        names = [c.name for c in self.dataset.stored] + list(own_columns(self.dataset))
+        return rows.select(*[F.lit(self.batch).alias(name) if name == BATCH_COLUMN else name for name in names])
 
     def _spread(self, rows: DataFrame) -> DataFrame:
-        """The table's columns; rows of one file lie near each other by key, so that later batches read few files."""
-        rows = rows.withColumn(BATCH_COLUMN, F.lit(self.batch)).select(*self._columns())
+        """Rows of one file lie near each other by key, so that later batches read few files."""
         if self.files == 1:
             return rows.coalesce(1)
         return rows.repartitionByRange(self.files, *self.dataset.row_key)

@@ -14,7 +14,8 @@ from pyspark.sql import functions as F
 from lakejobs.jvm import java_class
 from lakejobs.tables.delta_log import MERGE, SET_PROPERTIES, WRITE, DeltaLog, Entry, changes_rows
 from lakejobs.tables.delta_log import metadata as metadata_action
-from lakejobs.tables.interface import BATCH_PROPERTY, FILE, POSITION, ColumnSpec, Commit, Figures, Staged, check_unmoved
+from lakejobs.tables.interface import BATCH_PROPERTY, ColumnSpec, Commit, Figures, Staged, check_unmoved
+from lakejobs.tables.places import FILE, POSITION, Replaced
 
 # Types whose name in the log is not Spark's.
 _SPARK_NAMES = {"integer": "int", "long": "bigint"}
@@ -115,11 +116,11 @@ class DeltaTable:
                 return commit
         return None
 
-    def write(self, rows: DataFrame | None, replaced: DataFrame | None, tag: str, properties: dict[str, str]) -> Staged:
+    def write(self, rows: DataFrame | None, replaced: Replaced | None, tag: str, properties: dict[str, str]) -> Staged:
         if replaced is None:
             return self._staged(Entry(WRITE, self.write_files(rows), properties))
-        touched = self.files([r[FILE].rsplit("/", 1)[-1] for r in replaced.select(FILE).distinct().collect()])
-        kept = self.read_files(touched).join(replaced.select(*self.keys), on=list(self.keys), how="left_anti")
+        touched = self.files([file.rsplit("/", 1)[-1] for file in replaced.places])
+        kept = self.read_files(touched).join(replaced.rows.select(*self.keys), on=list(self.keys), how="left_anti")
         kept = kept.select(*self.columns())
         written = kept if rows is None else kept.unionByName(rows)
         removed = tuple(file.remove().json() for file in touched)

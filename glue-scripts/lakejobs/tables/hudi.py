@@ -37,7 +37,8 @@ from lakejobs.tables.hudi_files import META, RECORD_KEY, DataFile, Place
 from lakejobs.tables.hudi_schema import columns_of, record_key
 from lakejobs.tables.hudi_timeline import COMMIT, NOTHING, REPLACE, Decision, HudiTimeline, Listed
 from lakejobs.tables.hudi_writing import files_anew, new_files
-from lakejobs.tables.interface import BATCH_PROPERTY, FILE, POSITION, Commit, Figures, Staged, check_unmoved
+from lakejobs.tables.interface import BATCH_PROPERTY, Commit, Figures, Staged, check_unmoved
+from lakejobs.tables.places import FILE, POSITION, Replaced
 
 
 class HudiTable:
@@ -193,12 +194,12 @@ class HudiTable:
         """The instants on the timeline with what they do, newest first."""
         return [(i, m.get("operationType", "UNKNOWN")) for i, m in self.timeline.history(self.listed.completed)]
 
-    def write(self, rows: DataFrame | None, replaced: DataFrame | None, tag: str, properties: dict[str, str]) -> Staged:
+    def write(self, rows: DataFrame | None, replaced: Replaced | None, tag: str, properties: dict[str, str]) -> Staged:
         instant = self.timeline.reserve(self.version, COMMIT)
         place, columns, written = self.place(instant), self.columns(), []
         if replaced is not None:
             name = F.substring_index(FILE, "/", -1).alias("name")
-            touched = replaced.groupBy(name).agg(F.collect_set(POSITION).alias("positions"))
+            touched = replaced.rows.groupBy(name).agg(F.collect_set(POSITION).alias("positions"))
             written += files_anew(touched, columns, place)
         if rows is not None:
             keyed = rows.select(record_key(self.keys, columns).alias(RECORD_KEY), *columns)

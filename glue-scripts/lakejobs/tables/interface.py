@@ -13,14 +13,13 @@ from typing import Protocol
 
 from pyspark.sql import DataFrame
 
+from lakejobs.tables.places import Replaced
+
 # What a batch's commit carries, so that a run that died after it is completed from the table's history.
 BATCH_PROPERTY = "strata.batch-id"
 COUNTS_PROPERTY = "strata.counts"
 REASONS_PROPERTY = "strata.reasons"
 ABSENT_PROPERTY = "strata.absent"
-
-# The place of a stored row: the file that holds it, and its position there, from 0 (NULL where a format tells none).
-FILE, POSITION = "_file", "_pos"
 
 Fence = Callable[[], None]
 """Raises if this run may no longer write."""
@@ -154,8 +153,8 @@ class StoredTable(Protocol):
     def published(self, batch: str) -> Commit | None:
         """The newest commit of this batch in the table's history, as far back as that is kept."""
 
-    def write(self, rows: DataFrame | None, replaced: DataFrame | None, tag: str, properties: dict[str, str]) -> Staged:
-        """Stages rows and takes away others: `replaced` has keys, FILE and POSITION of each in the current version.
+    def write(self, rows: DataFrame | None, replaced: Replaced | None, tag: str, properties: dict[str, str]) -> Staged:
+        """Stages rows and takes away others.
 
         Either may be None. Nothing here makes sure that no two rows share a key. The commit carries the properties.
         """

@@ -7,7 +7,7 @@ its commit needs no second look at the table: it adds the rows, and marks the ol
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,10 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark import inheritable_thread_target
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from lakejobs.jvm import java_class
-from lakejobs.tables.interface import FILE, POSITION
+from lakejobs.tables.places import Places
 from lakejobs.tables.uncommitted import table_cache
 
 # Reserved field ids of a position delete file (Iceberg's table specification).
@@ -33,30 +32,26 @@ _SCHEMA = pa.schema(
 _POSITIONS_PER_FILE = 200_000
 _COORDINATOR = "org.apache.iceberg.spark.FileRewriteCoordinator"
 
-Positions = tuple[str, list[int]]
+Positions = tuple[str, Sequence[int]]
 """A file, and positions in it in order."""
 
 
-def stage_over(table: Any, rows: DataFrame | None, replaced: DataFrame, properties: Mapping[str, str]) -> None:
-    """Stages one snapshot of a loaded Iceberg table that adds the rows and takes away what `replaced` names."""
+def stage_over(
+    spark: SparkSession, table: Any, rows: DataFrame | None, places: Places, properties: Mapping[str, str]
+) -> None:
+    """Stages one snapshot of a loaded Iceberg table that adds the rows and takes away those in these places."""
     delta = table.newRowDelta()
     with ThreadPoolExecutor(1) as aside:
         # Rows of one file are written by one core; the others have time.
-        places = aside.submit(inheritable_thread_target(lambda: _places(replaced)))
+        deletes = aside.submit(inheritable_thread_target(lambda: _write_deletes(table, spark, places)))
         for file in _write_data(table, rows) if rows is not None else ():
             delta.addRows(file)
-    for group in _groups(places.result()):
-        delta.addDeletes(_write_deletes(table, replaced.sparkSession, group))
+    for file in deletes.result():
+        delta.addDeletes(file)
     for name, value in properties.items():
         delta.set(name, value)
     delta.stageOnly()
     delta.commit()
-
-
-def _places(replaced: DataFrame) -> list[Positions]:
-    """The places by file."""
-    found = replaced.groupBy(FILE).agg(F.sort_array(F.collect_list(POSITION)).alias("positions")).collect()
-    return sorted((r[FILE], r["positions"]) for r in found)
 
 
 def _write_data(table: Any, rows: DataFrame) -> list[Any]:
@@ -77,9 +72,13 @@ def _write_data(table: Any, rows: DataFrame) -> list[Any]:
         tables.remove(key)
 
 
-def _groups(places: Iterable[Positions]) -> Iterator[list[Positions]]:
+def _write_deletes(table: Any, spark: SparkSession, places: Places) -> list[Any]:
+    return [_write_delete_file(table, spark, group) for group in _groups(places)]
+
+
+def _groups(places: Places) -> Iterator[list[Positions]]:
     group: list[Positions] = []
-    for place in places:
+    for place in places.items():
         group.append(place)
         if sum(len(positions) for _, positions in group) >= _POSITIONS_PER_FILE:
             yield group
@@ -88,7 +87,7 @@ def _groups(places: Iterable[Positions]) -> Iterator[list[Positions]]:
         yield group
 
 
-def _write_deletes(table: Any, spark: SparkSession, group: list[Positions]) -> Any:
+def _write_delete_file(table: Any, spark: SparkSession, group: list[Positions]) -> Any:
     paths = pa.array([path for path, positions in group for _ in positions], pa.string())
     positions = pa.array([p for _, positions in group for p in positions], pa.int64())
     sink = pa.BufferOutputStream()
