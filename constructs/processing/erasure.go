@@ -74,9 +74,7 @@ func (p *Pipeline) newErasureMachine() {
 	invoke(p.dispatch, machine.role)
 	p.erase.GrantStart(machine.role)
 	p.erasure = machine
-	for _, watched := range [][2]string{{"ErasureFailures", "ExecutionsFailed"}, {"ErasureTimedOut", "ExecutionsTimedOut"}} {
-		p.watch(machine, watched[0], watched[1], "Somebody was not erased, or not from everywhere: the execution's cause says why. Start it anew with the same request.")
-	}
+	p.watchEnds(machine, "ErasureFailures", "ErasureTimedOut", "Somebody was not erased, or not from everywhere: the execution's cause says why. Start it anew with the same request.")
 }
 
 // erasure renders the state machine; without models nothing is built anew.

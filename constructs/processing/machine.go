@@ -26,6 +26,12 @@ type machine struct {
 	role     awsiam.Role
 }
 
+// watchEnds makes the alarms on executions that fail and that run out of time.
+func (p *Pipeline) watchEnds(m *machine, failed, timedOut, description string) {
+	p.watch(m, failed, "ExecutionsFailed", description)
+	p.watch(m, timedOut, "ExecutionsTimedOut", description)
+}
+
 // watch makes the alarm id go off when executions of m end so, as the metric of AWS/States counts them.
 func (p *Pipeline) watch(m *machine, id, metric, description string) {
 	p.props.Alarms.Watch(p, id, &awscloudwatch.AlarmProps{

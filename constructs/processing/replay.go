@@ -40,9 +40,7 @@ func (p *Pipeline) newReplay() {
 	}, "Runs the state machine of replays")
 	invoke(p.dispatch, p.replay.role)
 	invoke(restore, p.replay.role)
-	for _, watched := range [][2]string{{"ReplayFailed", "ExecutionsFailed"}, {"ReplayTimedOut", "ExecutionsTimedOut"}} {
-		p.watch(p.replay, watched[0], watched[1], "A replay did not end well: the execution's cause says what failed, and why.")
-	}
+	p.watchEnds(p.replay, "ReplayFailed", "ReplayTimedOut", "A replay did not end well: the execution's cause says what failed, and why.")
 }
 
 // ReplayArn is the ARN of the state machine that carries replays to their ends.
