@@ -20,6 +20,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.cloud)
 
 
+# Tests with which a process is long enough for better compiled code to pay.
+_MANY = 150
+
+
 @pytest.fixture(scope="session")
 def aws() -> Iterator[str]:
     """Address of the stand-in."""
@@ -30,11 +34,13 @@ def aws() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def spark(aws: str) -> Iterator:
+def spark(aws: str, request: pytest.FixtureRequest) -> Iterator:
     """The Spark session of all tests."""
-    from stand_in import session
+    from stand_in import QUICK, THOROUGH, session
 
-    with session(aws) as made:
+    tests = [item for item in request.session.items if item.get_closest_marker("spark")]
+    long = len(tests) > _MANY or any(test.get_closest_marker("soak") for test in tests)
+    with session(aws, "3g" if long else "2g", THOROUGH if long else QUICK) as made:
         yield made
 
 

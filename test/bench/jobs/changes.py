@@ -127,7 +127,7 @@ def snapshot(spark: SparkSession, table: str) -> int:
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", default="1,10", help="sizes of the table in millions of rows, by commas")
     parser.add_argument("--changes", type=int, default=100_000, help="changes in the batch")
-    parser.add_argument("--warm-up", type=int, default=3, help="rounds that do not count, while Java still compiles")
+    parser.add_argument("--warm-up", type=int, default=8, help="rounds that do not count, while Java still compiles")
     parser.add_argument("--rounds", type=int, default=7, help="measured rounds; the median counts")
 
 
