@@ -56,10 +56,9 @@ class Table:
     @classmethod
     def load(cls, spark: SparkSession, name: str) -> Self | None:
         """The table as the catalog has it now, or None."""
-        if not spark.catalog.tableExists(name):
-            return None
-        spark.sql(f"REFRESH TABLE {name}")
-        return cls(spark, name)
+        catalog, identifier = catalog_of(spark, name)
+        catalog.invalidateTable(identifier)
+        return cls(spark, name) if catalog.tableExists(identifier) else None
 
     @property
     def loaded(self) -> Any:
@@ -222,6 +221,14 @@ class Table:
             if snapshot.summary().get(STAGING_PROPERTY) == nonce:
                 return Staged(str(snapshot.snapshotId()))
         raise RuntimeError(f"{self.name}: the staged write left no snapshot")
+
+
+def catalog_of(spark: SparkSession, name: str) -> tuple[Any, Any]:
+    """Iceberg's catalog of a `catalog.database.table`, which Spark shares, and the table's identifier in it."""
+    catalog, database, table = name.split(".")
+    plugin = spark._jsparkSession.sessionState().catalogManager().catalog(catalog)
+    identifiers = java_class(spark, "org.apache.iceberg.catalog.TableIdentifier")
+    return plugin.icebergCatalog(), identifiers.parse(f"{database}.{table}")
 
 
 def sql_properties(properties: Mapping[str, str]) -> str:

@@ -10,9 +10,9 @@ import uuid
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 
-from lakejobs.iceberg import Table, refused
+from lakejobs.iceberg import Table, catalog_of, refused
 from lakejobs.jvm import java_class
 from lakejobs.tables.interface import Moved
 from lakejobs.tables.uncommitted import table_cache
@@ -36,7 +36,7 @@ class Replacement:
         )
         self._base: Any = None
         if table is None:
-            catalog, identifier = _catalog(frame.sparkSession, name)
+            catalog, identifier = catalog_of(frame.sparkSession, name)
             builder = catalog.buildTable(identifier, schema).withLocation(location).withProperties(properties)
             self._transaction = builder.createTransaction()
         else:
@@ -72,12 +72,3 @@ class Replacement:
             if refused(error):
                 raise Moved(f"{self.name}: {error.java_exception.getMessage()}") from error
             raise
-
-
-def _catalog(spark: SparkSession, name: str) -> tuple[Any, Any]:
-    """Iceberg's catalog of a `catalog.database.table`, and the table's identifier in it."""
-    catalog, database, table = name.split(".")
-    plugin = spark._jsparkSession.sessionState().catalogManager().catalog(catalog)
-    return plugin.icebergCatalog(), java_class(spark, "org.apache.iceberg.catalog.TableIdentifier").parse(
-        f"{database}.{table}"
-    )
