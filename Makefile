@@ -35,6 +35,9 @@ $(STAMPS)/python: $(STAMPS)/prerequisites requirements.lock
 	$(call say,setup 1/4: Python packages (Spark$(,) Java$(,) Node and PostgreSQL among them; 1 GB))
 	@test -x .venv/bin/python || python3.11 -m venv .venv 2>/dev/null || python3 -m venv .venv
 	@.venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	@mkdir -p .cache/wheels && grep -A2 '^pydeequ==' requirements.lock > .cache/wheels/pydeequ.txt
+	@.venv/bin/python -m pip download -q --disable-pip-version-check --require-hashes --no-deps --only-binary :all: \
+	  -d .cache/wheels -r .cache/wheels/pydeequ.txt
 	@touch $@
 
 $(STAMPS)/node: $(STAMPS)/python package-lock.json .npmrc
@@ -43,7 +46,7 @@ $(STAMPS)/node: $(STAMPS)/python package-lock.json .npmrc
 	@touch $@
 
 $(STAMPS)/jars: $(STAMPS)/python jars.lock scripts/jars.py
-	$(call say,setup 3/4: jars of Iceberg$(,) Delta Lake$(,) S3 and a reader of Hudi)
+	$(call say,setup 3/4: jars of Iceberg$(,) Delta Lake$(,) S3$(,) Deequ$(,) PostgreSQL and a reader of Hudi)
 	@$(PY) scripts/jars.py
 	@touch $@
 

@@ -3,7 +3,7 @@ package gluescripts
 
 import "embed"
 
-// FS holds refine.py, publish.py, maintain.py, erase.py and lakejobs/. Packagers skip __pycache__ directories, which a local run leaves behind.
+// FS holds refine.py, publish.py, maintain.py, erase.py, validate.py and lakejobs/. Packagers skip __pycache__ directories, which a local run leaves behind.
 //
-//go:embed refine.py publish.py maintain.py erase.py all:lakejobs
+//go:embed refine.py publish.py maintain.py erase.py validate.py all:lakejobs
 var FS embed.FS

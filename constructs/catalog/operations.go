@@ -71,11 +71,11 @@ func (o *Operations) Zone() storage.ZoneRef { return o.database.Zone() }
 // Prefix is the folder of the ledger's mirror.
 func (o *Operations) Prefix() string { return o.database.Prefix() }
 
-// GrantRead lets grantee query the batches, the results of quality rules and those of maintenance, and the reports on
-// erasures.
+// GrantRead lets grantee query the batches, the results of quality rules, of maintenance and of validations, and the
+// reports on erasures. Of rows that differ from their source's it shows keys, and values of columns without protection.
 func (o *Operations) GrantRead(grantee awsiam.IGrantable) awsiam.Grant {
 	return o.database.GrantRead(grantee).Combine(o.Zone().GrantRead(grantee, storage.Corrections, storage.ErasureObjects, storage.ErasureResults,
-		storage.Quality, storage.MaintenanceResults))
+		storage.Quality, storage.MaintenanceResults, storage.ValidationMismatches, storage.ValidationResults))
 }
 
 // GrantReadWrite lets grantee create and change tables of the database and write its records.

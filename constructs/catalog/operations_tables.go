@@ -28,6 +28,11 @@ const (
 	ErasuresTable = "erasures"
 	// ErasureObjectsTable is the name of the table of landed objects that hold records of whom was erased.
 	ErasureObjectsTable = "erasure_objects"
+	// ValidationResultsTable is the name of the table of what came of comparing tables with their sources: one row for each
+	// validation, dataset and measure.
+	ValidationResultsTable = "validation_results"
+	// ValidationMismatchesTable is the name of the table of rows that differ from their source's.
+	ValidationMismatchesTable = "validation_mismatches"
 )
 
 // column is a column of a table over JSON.
@@ -84,6 +89,10 @@ func (o *Operations) newTables(props *OperationsProps) {
 			storage.ErasureResults, jobColumns(ErasuresTable)},
 		{"ErasureObjects", ErasureObjectsTable, "One row per landed object and person erased: how many of their records it holds, and until when.",
 			storage.ErasureObjects, jobColumns(ErasureObjectsTable)},
+		{"ValidationResults", ValidationResultsTable, "One row per validation, dataset and measure: what the source has, what the lake has, and whether that is equal.",
+			storage.ValidationResults, jobColumns(ValidationResultsTable)},
+		{"ValidationMismatches", ValidationMismatchesTable, "Rows that differ from their source's, by key and column; they are kept for 30 days.",
+			storage.ValidationMismatches, jobColumns(ValidationMismatchesTable)},
 	} {
 		columns := make([]any, len(t.columns))
 		for i, c := range t.columns {

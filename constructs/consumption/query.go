@@ -36,7 +36,7 @@ func (p *WorkgroupProps) queries() ([]query, error) {
 	from := map[string]string{}
 	if p.Operations != nil {
 		all = append(all, failedBatches(p.Operations.Name()), failedRules(p.Operations.Name()),
-			unmaintained(p.Operations.Name()), erasures(p.Operations.Name()))
+			unmaintained(p.Operations.Name()), erasures(p.Operations.Name()), validations(p.Operations.Name()))
 		for _, q := range all {
 			from[q.name] = "the built-in query"
 		}
@@ -173,6 +173,20 @@ func erasures(database string) query {
 			"       version_before, version_after",
 			`FROM "` + database + `"."` + catalog.ErasuresTable + `"`,
 			"ORDER BY ended_at DESC, erasure, dataset, zone, action, place",
+		}, "\n"),
+	}
+}
+
+// validations asks what came of comparing tables with their sources: what was not equal first.
+func validations(database string) query {
+	return query{
+		name:     "validations",
+		doc:      "What came of comparing tables with their sources, the latest validations first, what is not equal before what is.",
+		database: database,
+		sql: strings.Join([]string{
+			"SELECT started_at, validation, source_name, dataset, measure, column_name, outcome, source_value, lake_value, differing, detail",
+			`FROM "` + database + `"."` + catalog.ValidationResultsTable + `"`,
+			"ORDER BY started_at DESC, dataset, CASE WHEN measure = 'dataset' THEN 0 WHEN outcome IN ('equal', 'told') THEN 2 ELSE 1 END, measure, column_name",
 		}, "\n"),
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssecretsmanager"
 
+	"github.com/strata-cdk/strata/constructs/catalog"
 	"github.com/strata-cdk/strata/constructs/internal/check"
 )
 
@@ -99,4 +100,25 @@ func (p Postgres) secretResource() string {
 		return *full
 	}
 	return *p.Secret.SecretArn() + "-??????"
+}
+
+// Holding is the database as what compares its tables with the lake's reads it. Tables are names of tables in the schema
+// by the ids of their datasets.
+func (p Postgres) Holding(schema string, tables map[string]string) catalog.SourceDatabase {
+	return catalog.SourceDatabase{
+		Secret: p.Secret, SecretResource: p.secretResource(), Database: p.Database, Port: p.port(), SSL: p.ssl(),
+		Vpc: p.Vpc, Subnets: p.Subnets, Schema: or(schema, defaultSchema), Tables: tables,
+	}
+}
+
+// Validate reports every problem of the connection.
+func (p Postgres) Validate() error { return p.validate() }
+
+// ValidateTable reports a name that is none of a schema or table which can be read.
+func ValidateTable(name string) error {
+	var l check.List
+	if !identifier.MatchString(name) {
+		l.Add("", "is no name of a table", name, identifierAllowed)
+	}
+	return l.Err()
 }

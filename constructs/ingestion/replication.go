@@ -203,6 +203,17 @@ func (r Replication) mode() Mode { return or(r.Mode, LoadAndChanges) }
 
 func (r Replication) table(s dataset.Spec) string { return or(r.Tables[s.ID()], s.Name) }
 
+var _ catalog.Followed = Replication{}
+
+// SourceDatabase is the database with the tables that are followed.
+func (r Replication) SourceDatabase() catalog.SourceDatabase {
+	tables := map[string]string{}
+	for _, s := range r.Datasets {
+		tables[s.ID()] = r.table(s)
+	}
+	return r.From.Holding(r.schema(), tables)
+}
+
 // or is v, or the default if v is the zero value.
 func or[T comparable](v, def T) T {
 	var zero T

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/jsii-runtime-go"
@@ -172,22 +173,30 @@ func TestSenders(t *testing.T) {
 var dataclass = regexp.MustCompile(`(?s)class (\w+)Arguments\(_Arguments\):.*?\n\n\n|class (\w+)Arguments\(_Arguments\):.*$`)
 
 // TestJobArguments compares what the constructs give the jobs with what the scripts' dataclasses expect; run_uri,
-// manifest_uri, erasure and request come with each run.
+// manifest_uri, erasure, validation and request come with each run.
 func TestJobArguments(t *testing.T) {
 	source, err := os.ReadFile("../../glue-scripts/lakejobs/arguments.py")
 	if err != nil {
 		t.Fatal(err)
 	}
 	field := regexp.MustCompile(`(?m)^    (\w+): (?:str|int)$`)
-	tpl := synth(t, with(func(p *lake.Props) {
-		p.Models = files("sales/totals.sql", totals)
-		forget(p)
-	}))
+	tpl, _, _ := synthValidated(t, func(_ awscdk.Stack, p *lake.Props) {
+		own := with(func(p *lake.Props) {
+			p.Models = files("sales/totals.sql", totals)
+			forget(p)
+		})
+		p.Models, p.RawRetention = own.Models, own.RawRetention
+		replicated := p.Sources["Erp"].(ingestion.Replication)
+		replicated.Datasets = replicated.Datasets[1:]
+		replicated.Tables = nil
+		p.Sources["Erp"], p.Sources["Files"] = replicated, own.Sources["Files"]
+	})
 	for id, want := range map[string]struct {
 		given string
 		jobs  int
 	}{"LakePipelineRun": {`"Arguments":{"--run_uri.$":"$.run_uri"}`, 2}, "LakePipelineMaintenance": {`"Arguments":{"--manifest_uri.$":"$.manifest_uri","--request.$":"States.JsonToString($$.Execution.Input)"}`, 1},
-		"LakePipelineErasure": {`"Arguments":{"--erasure.$":"$$.Execution.Name","--manifest_uri.$":"$.manifest.manifest_uri","--request.$":"$.request"}`, 1}} {
+		"LakeValidationsErpMachine": {`"Arguments":{"--manifest_uri.$":"$.manifest_uri","--request.$":"States.JsonToString($$.Execution.Input)","--validation.$":"$$.Execution.Name"}`, 1},
+		"LakePipelineErasure":       {`"Arguments":{"--erasure.$":"$$.Execution.Name","--manifest_uri.$":"$.manifest.manifest_uri","--request.$":"$.request"}`, 1}} {
 		machine := tpl.Named(t, "AWS::StepFunctions::StateMachine", id).Properties()["DefinitionString"].(string)
 		if strings.Count(machine, want.given) != want.jobs || strings.Count(machine, `"Arguments"`) != want.jobs {
 			t.Errorf("%s does not give its jobs %s alone", id, want.given)
@@ -198,12 +207,16 @@ func TestJobArguments(t *testing.T) {
 		name := regexp.MustCompile(`class (\w+)Arguments`).FindStringSubmatch(m)[1]
 		var want []string
 		for _, f := range field.FindAllStringSubmatch(m, -1) {
-			if f[1] != "run_uri" && f[1] != "manifest_uri" && f[1] != "erasure" && f[1] != "request" {
+			if f[1] != "run_uri" && f[1] != "manifest_uri" && f[1] != "erasure" && f[1] != "validation" && f[1] != "request" {
 				want = append(want, f[1])
 			}
 		}
 		var got []string
-		job := tpl.Named(t, "AWS::Glue::Job", "LakePipeline"+name)
+		id := "LakePipeline" + name
+		if name == "Validate" {
+			id = "LakeValidationsErpJob"
+		}
+		job := tpl.Named(t, "AWS::Glue::Job", id)
 		for argument := range job.Properties()["DefaultArguments"].(map[string]any) {
 			if own := strings.TrimPrefix(argument, "--"); !glueOwn[own] {
 				got = append(got, own)
@@ -216,11 +229,11 @@ func TestJobArguments(t *testing.T) {
 		}
 		seen++
 	}
-	if seen != 4 {
-		t.Errorf("found %d dataclasses of arguments, want 4", seen)
+	if seen != 5 {
+		t.Errorf("found %d dataclasses of arguments, want 5", seen)
 	}
 }
 
 // glueOwn are arguments Glue itself reads.
 var glueOwn = map[string]bool{"conf": true, "custom-logGroup-prefix": true, "datalake-formats": true,
-	"extra-py-files": true, "job-bookmark-option": true}
+	"extra-jars": true, "extra-py-files": true, "job-bookmark-option": true, "user-jars-first": true}

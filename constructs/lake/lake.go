@@ -24,7 +24,7 @@ import (
 // domain with a model, and, from about six domains on, a managed policy where a job's inline policy would outgrow IAM's
 // limit. Idle it costs about 7 USD a month: five keys, the alarms and a secret if a column is hashed (list prices,
 // us-east-1); everything else is paid by use. The first vault of tokens adds a bucket and a key, and each a secret, a
-// database and a workgroup.
+// database and a workgroup; a validation adds a job and a state machine with two alarms.
 type Lake struct {
 	constructs.Construct
 	props                                          Props
@@ -40,6 +40,7 @@ type Lake struct {
 	pipeline                                       *processing.Pipeline
 	arrivals                                       *ingestion.Arrivals
 	sources                                        map[string]constructs.Construct
+	validations                                    map[string]*processing.Validation
 	workgroup                                      *consumption.Workgroup
 }
 
@@ -62,6 +63,7 @@ func New(scope constructs.Construct, id string, props *Props) *Lake {
 	for _, source := range props.Sources.ids() {
 		l.sources[source] = props.Sources[source].Attach(l, source, asLakeRef{l})
 	}
+	l.newValidations()
 	l.workgroup = consumption.NewWorkgroup(l, "Workgroup", props.workgroup(manifest, l.artifacts, l.operations))
 	l.newOutputs()
 	return l

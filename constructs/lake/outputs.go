@@ -1,6 +1,8 @@
 package lake
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -32,6 +34,10 @@ func (l *Lake) newOutputs() {
 		output("ErasureRequests", "Folder for requests: {\"subject\": \"<name>\", \"values\": [\"<text>\", ...]}", l.artifacts.URI(storage.ErasureRequests))
 		output("EraseCommand", "Erases whom a request names, put in that folder as request.json",
 			`aws stepfunctions start-execution --state-machine-arn `+arn+` --input '{"request":"`+storage.ErasureRequests+`request.json"}'`)
+	}
+	for _, id := range slices.Sorted(maps.Keys(l.validations)) {
+		output("Validate"+id+"Command", "Compares the tables with those of "+id+"; some of them: {\"datasets\": [\"<id>\", ...]}",
+			`aws stepfunctions start-execution --state-machine-arn `+l.validations[id].MachineArn()+` --input '{}'`)
 	}
 	output("DispatchFunction", "Function that claims batches and starts runs", l.pipeline.DispatchName())
 	output("ReconcileFunction", "Function that compares the raw bucket with the inboxes", l.arrivals.ReconcileName())

@@ -37,11 +37,16 @@ type Props struct {
 	// like models do.
 	// Default: the built-in query failed_batches only.
 	Queries fs.FS
+	// Validations compare cleaned tables with the databases they are copies of, by the id of a Replication or another one
+	// like it. The id is the name of the source in the results. Each costs two alarms, 0.20 USD a month (list price), and
+	// its job when somebody starts it.
+	// Default: none.
+	Validations map[string]Validation
 	// Pipeline tunes how batches are claimed, run and retried.
 	// Default: the default of each setting.
 	Pipeline processing.Settings
-	// ConfigureJob changes the properties of each of the pipeline's jobs, named "refine", "publish", "maintain" and "erase",
-	// as in processing.SparkJobProps.
+	// ConfigureJob changes the properties of each of the pipeline's jobs, named "refine", "publish", "maintain", "erase" and
+	// "validate", as in processing.SparkJobProps.
 	// Default: nothing is changed.
 	ConfigureJob func(name string, props *awsglue.CfnJobProps)
 	// ReconcileEvery is the time between two comparisons of the raw bucket with the inboxes, which find objects whose

@@ -45,6 +45,7 @@ func (p *Props) manifest() (*dataset.Manifest, error) {
 	p.checkSettings(&l)
 	l.Under("Pipeline", p.Pipeline.CheckAges(manifest.Datasets))
 	p.checkForgetting(&l, declared.specs)
+	p.checkValidations(&l, declared.specs)
 	if err := l.Err(); err != nil {
 		return nil, err
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/strata-cdk/strata/constructs/storage"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -58,13 +60,28 @@ func TestMaintenance(t *testing.T) {
 	}
 }
 
+// TestValidation holds what the state machine of validations hands on, and by which names it fails.
+func TestValidation(t *testing.T) {
+	text, err := validation(3 * time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"TimeoutSeconds":10800`, `"--request.$":"States.JsonToString($$.Execution.Input)"`, `"--validation.$":"$$.Execution.Name"`,
+		`"Error":"` + ValidationFoundDifferences + `"`, `"Error":"` + ValidationUnsettled + `"`, `"CausePath":"$.told"`, storage.ValidationOutcomes + "{}.json"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("want %s in %s", want, text)
+		}
+	}
+}
+
 // TestDefinitionIsWhole walks the states: every target exists, every state is reached, every task of a run has a way to
-// fail. A task of a replay that fails ends the execution, with its cause.
+// fail. A task of a replay or a validation that fails ends the execution, with its cause.
 func TestDefinitionIsWhole(t *testing.T) {
 	definitions := map[string]func() (string, error){
 		"publish":         func() (string, error) { return definition(true, time.Hour) },
 		"without publish": func() (string, error) { return definition(false, time.Hour) },
 		"replay":          func() (string, error) { return replayDefinition(time.Hour) },
+		"validation":      func() (string, error) { return validation(time.Hour) },
 	}
 	for publish, render := range definitions {
 		text, err := render()
@@ -94,7 +111,7 @@ func TestDefinitionIsWhole(t *testing.T) {
 				}
 				reached[target] = true
 			}
-			if s.Type == "Task" && name != "Fail" && publish != "replay" && (len(s.Catch) == 0 || s.Catch[0].Next != "Fail") {
+			if s.Type == "Task" && name != "Fail" && publish != "replay" && publish != "validation" && (len(s.Catch) == 0 || s.Catch[0].Next != "Fail") {
 				t.Errorf("%s does not lead to Fail when it fails", name)
 			}
 			if s.Type == "Task" && (len(s.Retry) == 0 || s.Retry[0].JitterStrategy != "FULL") {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/strata-cdk/strata/constructs/catalog"
 	"github.com/strata-cdk/strata/constructs/internal/check"
+	"github.com/strata-cdk/strata/constructs/security"
 	"github.com/strata-cdk/strata/constructs/storage"
 )
 
@@ -74,7 +75,7 @@ func (p *Pipeline) newErasureMachine() {
 	invoke(p.dispatch, machine.role)
 	p.erase.GrantStart(machine.role)
 	p.erasure = machine
-	p.watchEnds(machine, "ErasureFailures", "ErasureTimedOut", "Somebody was not erased, or not from everywhere: the execution's cause says why. Start it anew with the same request.")
+	machine.watchEnds(p, c.Alarms, "ErasureFailures", "ErasureTimedOut", "Somebody was not erased, or not from everywhere: the execution's cause says why. Start it anew with the same request.")
 }
 
 // erasure renders the state machine; without models nothing is built anew.
@@ -95,21 +96,27 @@ func erasure(publish bool, timeout time.Duration) (string, error) {
 	return string(text), err
 }
 
-// hashArguments are the secrets of hashed columns as the jobs take them.
-func (p *PipelineProps) hashArguments() map[string]string {
-	found := map[string]string{argHashSecret: "none", argHashKeys: "none"}
-	var named []string
-	for _, name := range slices.Sorted(maps.Keys(p.HashSecrets)) {
-		if name == "" {
-			found[argHashSecret] = p.HashSecrets[name].Arn()
-		} else {
-			named = append(named, name+"="+p.HashSecrets[name].Arn())
-		}
-	}
-	if len(named) > 0 {
-		found[argHashKeys] = strings.Join(named, ",")
+// hashArguments are the secrets of hashed columns as the jobs take them, by name; the lake's own has the empty one.
+func hashArguments(secrets map[string]*security.HashSecret) map[string]string {
+	named := maps.Clone(secrets)
+	delete(named, "")
+	found := map[string]string{argHashSecret: "none", argHashKeys: listed(named)}
+	if own := secrets[""]; own != nil {
+		found[argHashSecret] = own.Arn()
 	}
 	return found
+}
+
+// listed are secrets by name as the jobs take them.
+func listed(secrets map[string]*security.HashSecret) string {
+	if len(secrets) == 0 {
+		return "none"
+	}
+	var named []string
+	for _, name := range slices.Sorted(maps.Keys(secrets)) {
+		named = append(named, name+"="+secrets[name].Arn())
+	}
+	return strings.Join(named, ",")
 }
 
 // ErasureArn is the ARN of the state machine that erases data subjects, empty if no dataset declares whom its rows are

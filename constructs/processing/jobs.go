@@ -3,7 +3,6 @@ package processing
 import (
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsglue"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3assets"
@@ -11,11 +10,12 @@ import (
 	"github.com/strata-cdk/strata/constructs/catalog"
 	"github.com/strata-cdk/strata/constructs/dataset"
 	"github.com/strata-cdk/strata/constructs/internal/asset"
+	"github.com/strata-cdk/strata/constructs/security"
 	"github.com/strata-cdk/strata/constructs/storage"
 )
 
 // The arguments of the jobs, as the frozen dataclasses of the scripts name them. run_uri, manifest_uri,
-// erasure and request come with each run.
+// erasure, validation and request come with each run.
 const (
 	argLake             = "lake"
 	argLedgerTable      = "ledger_table"
@@ -33,31 +33,35 @@ const (
 	argLeaseSeconds     = "lease_seconds"
 	argWakeQueueURL     = "wake_queue_url"
 	argWindowSeconds    = "window_seconds"
+	argSource           = "source"
+	argSourceSecret     = "source_secret"
+	argLookAgain        = "look_again"
+	argLookAgainSeconds = "look_again_seconds"
+	argMismatches       = "mismatches"
+	argValues           = "values"
 )
 
 func (p *Pipeline) newJobs() {
 	c := &p.props
 	library := asset.JobLibrary(p, "JobLibrary")
-	hashes := c.hashArguments()
+	p.library = library
+	hashes := hashArguments(c.HashSecrets)
 	refine := map[string]string{
 		argCleanedBucket:    c.Cleaned[0].Zone().BucketName(),
 		argQuarantineBucket: c.Quarantine[0].Zone().BucketName(),
 		argVaultBucket:      "none",
-		argTokenKeys:        "none",
 		argErasureSecret:    "none",
 	}
 	maps.Copy(refine, hashes)
 	if c.forgets() {
 		refine[argErasureSecret] = c.ErasureSecret.Arn()
 	}
-	var tokens []string
+	tokens := map[string]*security.HashSecret{}
 	for _, name := range slices.Sorted(maps.Keys(c.Vaults)) {
 		refine[argVaultBucket] = c.Vaults[name].Database.Zone().BucketName()
-		tokens = append(tokens, name+"="+c.Vaults[name].Secret.Arn())
+		tokens[name] = c.Vaults[name].Secret
 	}
-	if len(tokens) > 0 {
-		refine[argTokenKeys] = strings.Join(tokens, ",")
-	}
+	refine[argTokenKeys] = listed(tokens)
 	p.refine = p.newJob("Refine", "refine", library, refine)
 	p.grantRun(p.refine)
 	// Listed versions that are no longer current are copied to the batch's folder.

@@ -6,9 +6,12 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsstepfunctions"
+	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
+	"github.com/strata-cdk/strata/constructs/catalog"
 	"github.com/strata-cdk/strata/constructs/internal/check"
 	"github.com/strata-cdk/strata/constructs/internal/conv"
 	"github.com/strata-cdk/strata/constructs/internal/handler"
@@ -27,14 +30,14 @@ type machine struct {
 }
 
 // watchEnds makes the alarms on executions that fail and that run out of time.
-func (p *Pipeline) watchEnds(m *machine, failed, timedOut, description string) {
-	p.watch(m, failed, "ExecutionsFailed", description)
-	p.watch(m, timedOut, "ExecutionsTimedOut", description)
+func (m *machine) watchEnds(scope constructs.Construct, alarms catalog.Alarms, failed, timedOut, description string) {
+	m.watch(scope, alarms, failed, "ExecutionsFailed", description)
+	m.watch(scope, alarms, timedOut, "ExecutionsTimedOut", description)
 }
 
-// watch makes the alarm id go off when executions of m end so, as the metric of AWS/States counts them.
-func (p *Pipeline) watch(m *machine, id, metric, description string) {
-	p.props.Alarms.Watch(p, id, &awscloudwatch.AlarmProps{
+// watch makes the alarm id go off when executions end so, as the metric of AWS/States counts them.
+func (m *machine) watch(scope constructs.Construct, alarms catalog.Alarms, id, metric, description string) {
+	alarms.Watch(scope, id, &awscloudwatch.AlarmProps{
 		AlarmDescription: jsii.String(description),
 		Metric: awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
 			Namespace: jsii.String("AWS/States"), MetricName: jsii.String(metric), Statistic: jsii.String("Sum"),
@@ -75,11 +78,16 @@ func (p *Pipeline) newMachine() *machine {
 	return m
 }
 
-// newStateMachine makes a state machine with a log, and a role that may do nothing but write there.
 func (p *Pipeline) newStateMachine(id, text string, substitutions map[string]any, what string) *machine {
-	logs := p.logGroup(id + "Log")
-	role := p.machineRole(id+"Role", what)
-	resource := awsstepfunctions.NewCfnStateMachine(p, jsii.String(id), &awsstepfunctions.CfnStateMachineProps{
+	return newStateMachine(p, id, p.logGroup(id+"Log"), text, substitutions, what)
+}
+
+// newStateMachine makes a state machine with a log, and a role that may do nothing but write there.
+func newStateMachine(
+	scope constructs.Construct, id string, logs awslogs.ILogGroup, text string, substitutions map[string]any, what string,
+) *machine {
+	role := machineRole(scope, id+"Role", what)
+	resource := awsstepfunctions.NewCfnStateMachine(scope, jsii.String(id), &awsstepfunctions.CfnStateMachineProps{
 		RoleArn:                 role.RoleArn(),
 		StateMachineType:        jsii.String("STANDARD"),
 		DefinitionString:        jsii.String(text),
@@ -99,13 +107,15 @@ func (p *Pipeline) newStateMachine(id, text string, substitutions map[string]any
 	return &machine{arn: *resource.Ref(), resource: resource, role: role}
 }
 
+func (p *Pipeline) integration(call string) *string { return integration(p, call) }
+
 // integration is the ARN by which a task names an integrated service.
-func (p *Pipeline) integration(call string) *string {
-	return jsii.String("arn:" + *awscdk.Stack_Of(p).Partition() + ":states:::" + call)
+func integration(scope constructs.Construct, call string) *string {
+	return jsii.String("arn:" + *awscdk.Stack_Of(scope).Partition() + ":states:::" + call)
 }
 
-func (p *Pipeline) machineRole(id, what string) awsiam.Role {
-	role := awsiam.NewRole(p, jsii.String(id), &awsiam.RoleProps{
+func machineRole(scope constructs.Construct, id, what string) awsiam.Role {
+	role := awsiam.NewRole(scope, jsii.String(id), &awsiam.RoleProps{
 		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("states.amazonaws.com"), nil),
 		Description: jsii.String(what),
 	})

@@ -60,7 +60,7 @@ func (p *Pipeline) newMaintenanceMachine() {
 	p.maintain.GrantStart(machine.role)
 	p.maintenance = machine
 	handler.StartOnSchedule(p, "MaintenanceSchedule", jsii.String(machine.arn), c.MaintainEvery, map[string]string{})
-	p.watchEnds(machine, "MaintenanceFailures", "MaintenanceTimedOut", "Tables could not be maintained: the table maintenance_results says which and why. The next tick tries anew.")
+	machine.watchEnds(p, c.Alarms, "MaintenanceFailures", "MaintenanceTimedOut", "Tables could not be maintained: the table maintenance_results says which and why. The next tick tries anew.")
 }
 
 func maintenance(timeout time.Duration) (string, error) {

@@ -75,7 +75,7 @@ type PipelineProps struct {
 	// Default: false, they are retained.
 	AllowDeletion bool
 	// ConfigureJob changes the properties of each job, named "refine", "publish", "maintain" and "erase", as in
-	// SparkJobProps.
+	// SparkJobProps, and that of validations, "validate".
 	// Default: nothing is changed.
 	ConfigureJob func(name string, props *awsglue.CfnJobProps)
 }

@@ -40,7 +40,7 @@ func (p *Pipeline) newReplay() {
 	}, "Runs the state machine of replays")
 	invoke(p.dispatch, p.replay.role)
 	invoke(restore, p.replay.role)
-	p.watchEnds(p.replay, "ReplayFailed", "ReplayTimedOut", "A replay did not end well: the execution's cause says what failed, and why.")
+	p.replay.watchEnds(p, p.props.Alarms, "ReplayFailed", "ReplayTimedOut", "A replay did not end well: the execution's cause says what failed, and why.")
 }
 
 // ReplayArn is the ARN of the state machine that carries replays to their ends.

@@ -28,6 +28,12 @@ type SparkJobProps struct {
 	// Libraries are Python packages the script imports, as zip files.
 	// Default: none.
 	Libraries []awss3assets.Asset
+	// Jars are Java libraries for the job, which come before those of Glue.
+	// Default: none.
+	Jars []awss3assets.Asset
+	// Connections are names of Glue connections: through the first the job reaches a network.
+	// Default: none, the job reaches AWS and the internet.
+	Connections []string
 	// Arguments are what the script gets as --name value, unless a run says otherwise. Names are lower case with
 	// underscores, so that none meets an argument of Glue's own.
 	// Default: none.
@@ -58,7 +64,7 @@ type SparkJobProps struct {
 	// Default: false, they are retained.
 	AllowDeletion bool
 	// Configure changes the job's properties after the defaults are set. Command, role, Glue version, retries, security
-	// configuration and the arguments set here stay as they are; further DefaultArguments are a map[string]any.
+	// configuration, Connections and the arguments set here stay as they are; further DefaultArguments are a map[string]any.
 	// Default: nothing is changed.
 	Configure func(*awsglue.CfnJobProps)
 }
@@ -77,6 +83,16 @@ func (p *SparkJobProps) Validate() error {
 	for i, library := range p.Libraries {
 		if library == nil {
 			l.Add(check.Index("Libraries", i), "is nil", nil, "an asset with a zip file")
+		}
+	}
+	for i, jar := range p.Jars {
+		if jar == nil {
+			l.Add(check.Index("Jars", i), "is nil", nil, "an asset with a jar file")
+		}
+	}
+	for i, name := range p.Connections {
+		if name == "" {
+			l.Add(check.Index("Connections", i), "is empty", nil, "the name of a Glue connection")
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.Arguments)) {
@@ -155,6 +171,9 @@ func (j *SparkJob) settle(
 	job.MaxRetries = jsii.Number(0)
 	job.Role = j.role.RoleArn()
 	job.SecurityConfiguration = encryption.Ref()
+	if len(p.Connections) > 0 {
+		job.Connections = &awsglue.CfnJob_ConnectionsListProperty{Connections: jsii.Strings(p.Connections...)}
+	}
 	arguments := map[string]any{}
 	given, ok := job.DefaultArguments.(map[string]any)
 	if !ok && job.DefaultArguments != nil {
@@ -170,16 +189,23 @@ func (j *SparkJob) settle(
 		"--job-bookmark-option":    "job-bookmark-disable",
 	})
 	if len(p.Libraries) > 0 {
-		urls := make([]string, len(p.Libraries))
-		for i, library := range p.Libraries {
-			urls[i] = *library.S3ObjectUrl()
-		}
-		arguments["--extra-py-files"] = strings.Join(urls, ",")
+		arguments["--extra-py-files"] = urls(p.Libraries)
+	}
+	if len(p.Jars) > 0 {
+		arguments["--extra-jars"], arguments["--user-jars-first"] = urls(p.Jars), "true"
 	}
 	for name, value := range p.Arguments {
 		arguments["--"+name] = value
 	}
 	job.DefaultArguments = arguments
+}
+
+func urls(assets []awss3assets.Asset) string {
+	all := make([]string, len(assets))
+	for i, a := range assets {
+		all[i] = *a.S3ObjectUrl()
+	}
+	return strings.Join(all, ",")
 }
 
 // lakeFormats names the formats whose library the jobs need as Glue does, Iceberg first, each once. They write Hudi
@@ -219,7 +245,7 @@ const Catalog = "glue_catalog"
 
 func (j *SparkJob) grantCode(p *SparkJobProps) {
 	var arns []*string
-	for _, code := range append([]awss3assets.Asset{p.Script}, p.Libraries...) {
+	for _, code := range slices.Concat([]awss3assets.Asset{p.Script}, p.Libraries, p.Jars) {
 		arns = append(arns, code.Bucket().ArnForObjects(code.S3ObjectKey()))
 	}
 	awsiam.Grant_AddToPrincipal(&awsiam.GrantOnPrincipalOptions{

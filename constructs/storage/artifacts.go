@@ -43,6 +43,11 @@ const (
 	// objects that hold records of whom was erased.
 	ErasureResults = "erasures/results/"
 	ErasureObjects = "erasures/objects/"
+	// ValidationResults holds what came of comparing tables with their sources, ValidationOutcomes how each validation
+	// ended. ValidationMismatches holds keys and values of rows that differ, which expire.
+	ValidationResults    = "validations/results/"
+	ValidationOutcomes   = "validations/outcomes/"
+	ValidationMismatches = "validations/mismatches/"
 	// QueryResults holds the results of Athena, one folder per workgroup.
 	QueryResults = "athena/"
 )
@@ -53,6 +58,9 @@ const (
 	requestDays           = 7
 	noncurrentRequestDays = 1
 )
+
+// mismatchDays is how long rows that differ from their source's are listed: they are data, which nobody looks for there.
+const mismatchDays = 30
 
 // DefaultResultRetention is how long query results are kept where nothing else is said.
 const DefaultResultRetention = 30 * day
@@ -95,7 +103,8 @@ func (p *ArtifactsProps) Validate() error {
 }
 
 // NewArtifacts makes the zone of what the lake writes about itself: manifests, frozen lists, run inputs, the ledger's
-// mirror and query results. Query results and requests of erasures expire, the rest is kept as evidence.
+// mirror and query results. Query results, requests of erasures and rows that differ from their source's expire, the rest is
+// kept as evidence.
 func NewArtifacts(scope constructs.Construct, id string, props *ArtifactsProps) *Zone {
 	check.Must(*scope.Node().Path()+"/"+id, props.Validate())
 	if props == nil {
@@ -117,6 +126,8 @@ func NewArtifacts(scope constructs.Construct, id string, props *ArtifactsProps) 
 			{Id: jsii.String("ExpireErasureRequests"), Prefix: jsii.String(ErasureRequests), Expiration: days(requestDays),
 				NoncurrentVersionExpiration: days(noncurrentRequestDays)},
 			{Id: jsii.String("ExpireErasureCopies"), Prefix: jsii.String(ErasureCopies), Expiration: days(requestDays),
+				NoncurrentVersionExpiration: days(noncurrentRequestDays)},
+			{Id: jsii.String("ExpireValidationMismatches"), Prefix: jsii.String(ValidationMismatches), Expiration: days(mismatchDays),
 				NoncurrentVersionExpiration: days(noncurrentRequestDays)},
 			{Id: jsii.String("ExpireDeleted"), NoncurrentVersionExpiration: days(int(DefaultNoncurrentRetention / day)),
 				ExpiredObjectDeleteMarker: jsii.Bool(true)},

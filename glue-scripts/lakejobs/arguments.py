@@ -63,6 +63,36 @@ def _listed(text: str) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
+class ValidateArguments(_Arguments):
+    """What validate is started with. `validation` names this validation, `request` says what is asked of it
+    (lakejobs.validate.request) and `source` what it compares with (lakejobs.validate.source), whose login is in
+    `source_secret`. Keys that differ are looked at again `look_again` times, from 0, `look_again_seconds` apart; of a
+    dataset at most `mismatches` lines are listed, without values unless `values` is `true`. The other secrets are as of
+    refine.
+    """
+
+    lake: str
+    validation: str
+    manifest_uri: str
+    request: str
+    artifacts_bucket: str
+    source: str
+    source_secret: str
+    hash_secret: str
+    hash_keys: str
+    token_keys: str
+    look_again: int
+    look_again_seconds: int
+    mismatches: int
+    values: str
+
+    def secrets(self) -> dict[str, str]:
+        """The ARNs of the secrets by the ids of their keys."""
+        tokens = {vault_key(name): arn for name, arn in _listed(self.token_keys).items()}
+        return _own(self.hash_secret) | _listed(self.hash_keys) | tokens
+
+
+@dataclass(frozen=True)
 class PublishArguments(_Arguments):
     """What publish is started with. `lease_seconds` is how long a lease lives without renewal, from 1."""
 

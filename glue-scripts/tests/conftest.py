@@ -52,3 +52,12 @@ def lake(spark, aws: str, request: pytest.FixtureRequest) -> Iterator:
     made = Lake(spark, getattr(request, "param", "iceberg"))
     yield made
     made.clear()
+
+
+@pytest.fixture(scope="session")
+def source() -> Iterator:
+    """The PostgreSQL database of all tests that compare with one."""
+    from sources import running
+
+    with running() as made:
+        yield made

@@ -1,6 +1,6 @@
 """Glue jobs: real scripts on real Spark.
 
-Stock moto advances a run from STARTING to SUCCEEDED as it is looked at, and runs nothing.
+Stock moto advances a run from STARTING to SUCCEEDED as it is looked at, and runs nothing. It removes no connections.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from moto.core.utils import utcnow
 from moto.glue.models import FakeJob, FakeJobRun, GlueBackend, glue_backends
 from moto.glue.responses import GlueResponse
 
+from rehearsal.cloud.calls import Names
 from rehearsal.cloud.enforcement import Enforcement
 from rehearsal.cloud.faults import Caller, Faults
 from rehearsal.cloud.identities import Credentials, Identities
 from rehearsal.cloud.logs import Logs
+from rehearsal.cloud.needs import Need
 from rehearsal.cloud.repairs import Repairs
 from rehearsal.cloud.work import Work
 from rehearsal.spark.launch import JobRun, Outcome, Runner, SharedWorker
@@ -31,9 +33,9 @@ GLUE_VERSION = "5.1"
 LOG_GROUPS = "/aws-glue/jobs"
 
 # Arguments Glue itself reads; the script does not see them.
-CONSUMED = ("--conf", "--extra-py-files", "--datalake-formats")
+CONSUMED = ("--conf", "--extra-jars", "--extra-py-files", "--datalake-formats", "--user-jars-first")
 # Arguments that would change how a run behaves in a way the rehearsal does not model.
-REFUSED = ("--extra-jars", "--extra-files", "--additional-python-modules", "--python-modules-installer-option")
+REFUSED = ("--extra-files", "--additional-python-modules", "--python-modules-installer-option")
 
 # (source, detail type, detail)
 Emit = Callable[[str, str, dict[str, Any]], None]
@@ -64,6 +66,7 @@ class Jobs:
         self._runner, self._make_client, self._emit = runner, make_client, emit
         self._identities, self._faults, self._logs, self._work = identities, faults, logs, work
         self._enforcement = enforcement
+        self._names = Names(account, region)
         self._lock = threading.Lock()
         self._sessions: dict[str, str] = {}
         self._repair(repairs)
@@ -126,6 +129,11 @@ class Jobs:
             stopped = [jobs._stop_run(parameters["JobName"], run) for run in parameters["JobRunIds"]]
             return ActionResult({"SuccessfulSubmissions": [s for s in stopped if s], "Errors": []})
 
+        def delete_connection(response: GlueResponse) -> ActionResult:
+            jobs._backend.connections.pop(response.parameters["ConnectionName"])
+            return ActionResult({})
+
+        repairs.replace(GlueResponse, "delete_connection", delete_connection)
         repairs.replace(FakeJobRun, "status", property(lambda run: getattr(run, "state", "STARTING"), lambda *_: None))
         stock_start = repairs.replace(FakeJob, "start_job_run", start_job_run)
         stock_dict = repairs.replace(FakeJobRun, "as_dict", as_dict)
@@ -147,7 +155,9 @@ class Jobs:
             self._sessions[keys.access_key] = run.job_run_id
         run.began = time.monotonic()
         folder = self._workdir / "jobs" / job.name / run.job_run_id[3:19]
+        caller = Caller("job", job.name, keys.access_key, role)
         try:
+            self._join_networks(job, caller)
             prepared = self._prepare(job, run, keys, folder)
         except Exception as error:  # a script or file that cannot be read is the job's failure, as on Glue
             self._finish(job, run, Outcome("FAILED", f"LAUNCH ERROR | {type(error).__name__}: {error}"))
@@ -159,17 +169,28 @@ class Jobs:
             self._finish(job, run, Outcome("FAILED", "LAUNCH ERROR | the rehearsal could not run the job"))
             raise
         finally:
-            self._write_logs(folder, job, run, Caller("job", job.name, keys.access_key, role))
+            self._write_logs(folder, job, run, caller)
         if (call := self._faults.dead(keys.access_key)) and outcome.state == "SUCCEEDED":
             outcome = Outcome("FAILED", f"killed at {call}")
         self._finish(job, run, outcome)
+
+    def _join_networks(self, job: FakeJob, caller: Caller) -> None:
+        """Glue puts interfaces of the workers into the subnet of a connection, with the permissions of the job.
+
+        https://docs.aws.amazon.com/glue/latest/dg/create-service-policy.html
+        """
+        for name in (job.connections or {}).get("Connections", []):
+            found = self._backend.connections[name]
+            if denial := self._enforcement.check(caller, network_needs(self._names, found.connection_input)):
+                raise PermissionError(str(denial))
 
     def _prepare(self, job: FakeJob, run: FakeJobRun, keys: Credentials, folder: Path) -> JobRun:
         folder.mkdir(parents=True, exist_ok=True)
         arguments: dict[str, str] = run.arguments or {}
         s3 = self._make_client("s3", keys)
         script = _download(s3, job.command["ScriptLocation"], folder)
-        files = [name.strip() for name in arguments.get("--extra-py-files", "").split(",") if name.strip()]
+        jars = [str(_download(s3, uri, folder / "jars")) for uri in _listed(arguments, "--extra-jars")]
+        files = _listed(arguments, "--extra-py-files")
         paths = [str(_download(s3, uri, folder / "py-files" / str(n))) for n, uri in enumerate(files)]
         paths = [path if path.endswith((".zip", ".whl", ".egg")) else str(Path(path).parent) for path in paths]
         passed = {name: value for name, value in arguments.items() if name not in CONSUMED}
@@ -191,6 +212,7 @@ class Jobs:
             region=self._region,
             folder=folder,
             timeout=60.0 * float(run.timeout or DEFAULT_TIMEOUT_MINUTES),
+            jars=tuple(jars),
         )
 
     def _finish(self, job: FakeJob, run: FakeJobRun, outcome: Outcome) -> None:
@@ -249,6 +271,27 @@ def unsupported(job: FakeJob) -> list[str]:
     if arguments.get("--job-bookmark-option", "job-bookmark-disable") != "job-bookmark-disable":
         found.append("job bookmarks are not modelled")
     return found
+
+
+def network_needs(names: Names, connection: dict[str, Any]) -> list[Need]:
+    """What a job needs of its role for a connection."""
+    where = connection["PhysicalConnectionRequirements"]
+    subnet, made = names.arn("ec2", f"subnet/{where['SubnetId']}"), names.arn("ec2", "network-interface/eni-0")
+    groups = [names.arn("ec2", f"security-group/{group}") for group in where["SecurityGroupIdList"]]
+    looks = ("NetworkInterfaces", "RouteTables", "SecurityGroups", "Subnets", "VpcAttribute", "VpcEndpoints")
+    tag = (("aws:TagKeys", ("aws-glue-service-resource",)),)
+    return [
+        Need("glue:GetConnection", names.arn("glue", "catalog")),
+        Need("glue:GetConnection", names.arn("glue", f"connection/{connection['Name']}")),
+        *(Need("ec2:CreateNetworkInterface", resource) for resource in (subnet, made, *groups)),
+        Need("ec2:DeleteNetworkInterface", made, (("ec2:Subnet", subnet),)),
+        *(Need(f"ec2:{what}Tags", made, tag) for what in ("Create", "Delete")),
+        *(Need(f"ec2:Describe{what}", "*") for what in looks),
+    ]
+
+
+def _listed(arguments: dict[str, str], name: str) -> list[str]:
+    return [part.strip() for part in arguments.get(name, "").split(",") if part.strip()]
 
 
 def _download(s3: Any, uri: str, folder: Path) -> Path:

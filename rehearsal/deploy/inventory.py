@@ -92,6 +92,7 @@ LISTERS: dict[str, Lister] = {
     "event rule": _rules,
     "event source mapping": _pages("lambda", "list_event_source_mappings", "EventSourceMappings", "UUID"),
     "flow log": _pages("ec2", "describe_flow_logs", "FlowLogs", "FlowLogId"),
+    "glue connection": _pages("glue", "get_connections", "ConnectionList", "Name"),
     "glue database": _pages("glue", "get_databases", "DatabaseList", "Name"),
     "glue job": _pages("glue", "get_jobs", "Jobs", "Name"),
     "glue security configuration": _pages("glue", "get_security_configurations", "SecurityConfigurations", "Name"),

@@ -21,6 +21,7 @@ import psycopg
 from psycopg import sql
 
 from rehearsal.dms.stream import lsn_number
+from rehearsal.dms.tls import Front
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # a missing XDG_RUNTIME_DIR, which is not used
@@ -46,14 +47,19 @@ class Database:
     """One PostgreSQL server with one database and an owner role, a part of the Cloud.
 
     The owner may log in with its password only, owns the database, and may replicate. `start` takes about a second.
+    With `tls` connections to `port` are encrypted if they ask for it.
     """
 
     name = "source database"
     host = HOST
 
-    def __init__(self, database: str = "erp", username: str = "replicator", password: str = "not-a-secret"):
+    def __init__(
+        self, database: str = "erp", username: str = "replicator", password: str = "not-a-secret", tls: bool = False
+    ):
         self.database, self.username, self.password = database, username, password
-        self.port = 0
+        self.port = self._own_port = 0
+        self.front: Front | None = None
+        self._tls = tls
         self._folder: Path | None = None
         self._user: str | None = None
         self._up = False
@@ -72,11 +78,14 @@ class Database:
         initdb([*authentication, "-U", "postgres"], pgdata=self._folder, user=self._user)
         with socket.socket() as probe:
             probe.bind((HOST, 0))
-            self.port = probe.getsockname()[1]
-        lines = [f"{name} = '{value}'" for name, value in {**SETTINGS, "port": str(self.port)}.items()]
+            self.port = self._own_port = probe.getsockname()[1]
+        lines = [f"{name} = '{value}'" for name, value in {**SETTINGS, "port": str(self._own_port)}.items()]
         with (self._folder / "postgresql.conf").open("a") as file:
             file.write("\n".join(lines) + "\n")
         self._launch()
+        if self._tls:
+            self.front = Front(HOST, self._own_port)
+            self.port = self.front.port
         owner = sql.Identifier(self.username)
         with self.admin("postgres") as admin:
             create = sql.SQL("CREATE ROLE {} LOGIN REPLICATION PASSWORD {}")
@@ -95,6 +104,8 @@ class Database:
         if self._folder is None:
             return
         atexit.unregister(self.stop)
+        if self.front is not None:
+            self.front.stop()
         self._up, self._probe = False, None
         if (self._folder / "postmaster.pid").exists():
             self._control("stop", "-m", "immediate")
@@ -107,6 +118,11 @@ class Database:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    @property
+    def plain_port(self) -> int:
+        """Where the server itself listens, which is `port` without `tls`."""
+        return self._own_port
 
     @property
     def up(self) -> bool:
@@ -146,7 +162,7 @@ class Database:
     def admin(self, database: str | None = None) -> psycopg.Connection[Any]:
         """A connection of the superuser through the server's own socket, with autocommit."""
         name = self.database if database is None else database
-        where = {"host": str(self._folder), "port": self.port}
+        where = {"host": str(self._folder), "port": self._own_port}
         return psycopg.connect(**where, user="postgres", dbname=name, autocommit=True, connect_timeout=5)
 
     def log_end(self) -> int:

@@ -115,10 +115,13 @@ class Source:
         admin.execute(make.format(sql.Identifier(name), clause, sql.Literal(operations)))
 
     def _parameters(self) -> dict[str, Any]:
+        """The replication speaks plainly, as the deployer notes: to the server itself, which its front would wait for
+        in this process."""
         secret = self._secret()
+        port = int(secret["port"])
         return {
             "host": secret["host"],
-            "port": int(secret["port"]),
+            "port": next((d.plain_port for d in self._databases() if d.port == port), port),
             "user": secret["username"],
             "password": secret["password"],
             "dbname": self._name(secret),

@@ -29,7 +29,8 @@ START_SECONDS = 120
 
 @dataclass(frozen=True)
 class JobRun:
-    """One run: files are on this machine, `folder` holds them and takes `stdout` and `stderr`."""
+    """One run: files are on this machine, `folder` holds them and takes `stdout` and `stderr`. `jars` are those that
+    the job brings along."""
 
     id: str
     script: Path
@@ -41,6 +42,7 @@ class JobRun:
     region: str
     folder: Path
     timeout: float
+    jars: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ class Runner(Protocol):
 
 
 class SharedWorker:
-    """Runs jobs one after another in one process with one Spark context, started when first needed."""
+    """Runs jobs one after another in one process with one Spark context, started when first needed, and anew for a job
+    that brings other jars along: a process has those of all jobs before."""
 
     def __init__(self, folder: Path):
         self._folder = folder
@@ -73,6 +76,7 @@ class SharedWorker:
         self._running: str | None = None
         self._verdict: Outcome | None = None
         self._stopped = False
+        self._jars: dict[str, str] = {}
 
     @property
     def pid(self) -> int | None:
@@ -131,6 +135,7 @@ class SharedWorker:
         }
         lost = {"state": "FAILED", "error": "the driver process ended unexpectedly"}
         try:
+            self._bring(job.jars)
             channel = self._worker(job.conf, job.endpoint, job.region)
             channel.sendall(json.dumps(request).encode() + b"\n")
             line = _read_line(channel)
@@ -141,6 +146,13 @@ class SharedWorker:
             return lost
         return json.loads(line)
 
+    def _bring(self, jars: tuple[str, ...]) -> None:
+        """Ends a worker that has not all of them, by their names; the next one has."""
+        missing = {Path(jar).name: jar for jar in jars if Path(jar).name not in self._jars}
+        if missing:
+            self._jars |= missing
+            self._end()
+
     def _worker(self, conf: Mapping[str, str], endpoint: str, region: str) -> socket.socket:
         if self._stopped:
             raise OSError("the rehearsal is ending")
@@ -150,7 +162,8 @@ class SharedWorker:
         self._number += 1
         folder = self._folder / f"worker-{self._number}"
         folder.mkdir(parents=True, exist_ok=True)
-        write_properties(folder / "spark.conf", launch_settings(conf, endpoint, region, folder))
+        settings = launch_settings(conf, endpoint, region, folder, tuple(self._jars.values()))
+        write_properties(folder / "spark.conf", settings)
         ours, theirs = socket.socketpair()
         with (folder / "log").open("ab") as log, theirs:
             process = subprocess.Popen(
@@ -194,7 +207,7 @@ class ProcessPerRun:
 
     def run(self, job: JobRun) -> Outcome:
         with self._slots:
-            settings = launch_settings(job.conf, job.endpoint, job.region, job.folder)
+            settings = launch_settings(job.conf, job.endpoint, job.region, job.folder, job.jars)
             settings[S3A_CREDENTIALS] = "com.amazonaws.auth.EnvironmentVariableCredentialsProvider"
             write_properties(job.folder / "spark.conf", settings)
             paths = os.pathsep.join(job.paths)

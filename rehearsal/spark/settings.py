@@ -18,6 +18,8 @@ CORE_JARS = (
     "delta-spark_2.12-3.3.2.jar",
     "delta-storage-3.3.2.jar",
 )
+# Drivers that Glue has at hand; https://docs.aws.amazon.com/glue/latest/dg/aws-glue-programming-etl-connect-jdbc-home.html
+DRIVER_JARS = ("postgresql-42.7.3.jar",)
 REPOSITORY = Path(__file__).resolve().parents[2]
 CLASSES = REPOSITORY / ".cache" / "spark-classes" / "classes.jsa"
 """An archive of the classes that jobs need (`make classes`). One that does not fit the jars or Java goes unused."""
@@ -31,11 +33,15 @@ class MissingJars(RuntimeError):
 
 def jars() -> list[str]:
     """Paths of the jars, from the folder in STRATA_JARS. Default: `.cache/jars` of the repository."""
+    return _found(CORE_JARS)
+
+
+def _found(names: tuple[str, ...]) -> list[str]:
     folder = Path(os.environ.get("STRATA_JARS") or REPOSITORY / ".cache" / "jars")
-    missing = [name for name in CORE_JARS if not (folder / name).exists()]
+    missing = [name for name in names if not (folder / name).exists()]
     if missing:
         raise MissingJars(f"{folder} lacks {', '.join(missing)}: run `make setup`, or set STRATA_JARS")
-    return [str(folder / name) for name in CORE_JARS]
+    return [str(folder / name) for name in names]
 
 
 def parse_conf(chain: str) -> dict[str, str]:
@@ -54,8 +60,11 @@ def parse_conf(chain: str) -> dict[str, str]:
     return found
 
 
-def launch_settings(conf: Mapping[str, str], endpoint: str, region: str, folder: Path) -> dict[str, str]:
-    """Settings of the process and its Spark context. The job's own settings win, but for those of the machine."""
+def launch_settings(
+    conf: Mapping[str, str], endpoint: str, region: str, folder: Path, brought: tuple[str, ...] = ()
+) -> dict[str, str]:
+    """Settings of the process and its Spark context. The job's own settings win, but for those of the machine.
+    `brought` are the jars of the job's own."""
     defaults = {
         "spark.sql.shuffle.partitions": "2",
         "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
@@ -81,6 +90,8 @@ def launch_settings(conf: Mapping[str, str], endpoint: str, region: str, folder:
         "spark.driver.extraJavaOptions": java,
         # On the class path, not in spark.jars: Spark copies those, 400 MB here, before the first task.
         "spark.driver.extraClassPath": os.pathsep.join(jars()),
+        # What is small is not among the classes of the archive, which fits one class path alone.
+        "spark.jars": ",".join([*_found(DRIVER_JARS), *brought]),
         "spark.ui.enabled": "false",
         "spark.local.dir": str(folder),
         "spark.sql.warehouse.dir": str(folder / "warehouse"),

@@ -13,12 +13,15 @@ import (
 	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssecretsmanager"
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/strata-cdk/strata/constructs/dataset"
 	"github.com/strata-cdk/strata/constructs/ingestion"
 	"github.com/strata-cdk/strata/constructs/lake"
+	"github.com/strata-cdk/strata/constructs/processing"
 	"github.com/strata-cdk/strata/test/proof"
 )
 
@@ -121,6 +124,12 @@ func everything() (dir string, err error) {
 		Models:      fstest.MapFS{"sales/totals.sql": {Data: []byte(`SELECT count(*) AS n FROM {{ ref("sales.orders") }}`)}},
 		Queries:     fstest.MapFS{"open_orders.sql": {Data: []byte(`SELECT * FROM {{ ref("sales.totals") }}`)}},
 		AlarmEmails: []string{"ops@example.org"}, RawRetention: 400 * 24 * time.Hour, AllowDeletion: true,
+		Validations: map[string]lake.Validation{"Erp": {
+			From: database(stack), Tables: map[string]string{"sales.orders": "orders"},
+			ValidationSettings: processing.ValidationSettings{Deequ: processing.Deequ{
+				Jar: root + "/.cache/jars/deequ-2.1.0-spark-3.5.jar", Module: root + "/.cache/wheels/pydeequ-1.7.0-py3-none-any.whl",
+			}},
+		}},
 	})
 	shop.GrantRead(reader)
 	shop.GrantLand(sender)
@@ -129,6 +138,19 @@ func everything() (dir string, err error) {
 	}})
 	app.Synth(nil)
 	return dir, nil
+}
+
+// database is one in a network of its own.
+func database(stack awscdk.Stack) *ingestion.Postgres {
+	vpc := awsec2.NewVpc(stack, jsii.String("Network"), &awsec2.VpcProps{
+		MaxAzs: jsii.Number(2), NatGateways: jsii.Number(0), RestrictDefaultSecurityGroup: jsii.Bool(false),
+		SubnetConfiguration: &[]*awsec2.SubnetConfiguration{{Name: jsii.String("Data"), SubnetType: awsec2.SubnetType_PRIVATE_ISOLATED}},
+		FlowLogs:            &map[string]*awsec2.FlowLogOptions{"All": {}},
+	})
+	return &ingestion.Postgres{
+		Secret:   awssecretsmanager.Secret_FromSecretNameV2(stack, jsii.String("Login"), jsii.String("erp/reader")),
+		Database: "erp", Vpc: vpc, Subnets: &awsec2.SubnetSelection{SubnetType: awsec2.SubnetType_PRIVATE_ISOLATED},
+	}
 }
 
 // templates are the template files of all assemblies.

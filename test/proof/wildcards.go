@@ -10,7 +10,7 @@ import (
 
 // Wildcards finds wildcards in what the template's policies allow: in actions, principals and resources. Accepted are
 // object paths below a bucket of the template, tables of a Glue database of the template, executions of a state machine
-// of the template, the key itself in a key policy, the six characters that Secrets Manager adds to a secret's name, and
+// of the template, network interfaces within a subnet or under a condition, the key itself in a key policy, the six characters that Secrets Manager adds to a secret's name, and
 // actions for which the service defines no resource. Wildcards in a Deny only widen what is refused.
 func Wildcards(t Template) []string {
 	j := judge{template: t, databases: databases(t)}
@@ -58,6 +58,7 @@ func (j *judge) statement(at, kind string, s map[string]any) {
 		case text == "*" && kind == "AWS::KMS::Key":
 		case text == "*" && len(actions) > 0 && !slices.ContainsFunc(actions, func(a any) bool { return !resourceless[flatten(a)] }):
 		case j.accepted(text):
+		case interfaces.MatchString(text) && bounded(s):
 		default:
 			add("resource %s", text)
 		}
@@ -71,7 +72,9 @@ var resourceless = map[string]bool{
 	"logs:PutResourcePolicy": true, "logs:UpdateLogDelivery": true,
 	"xray:GetSamplingRules": true, "xray:GetSamplingTargets": true,
 	"xray:PutTelemetryRecords": true, "xray:PutTraceSegments": true,
-	"dms:DescribeReplications": true,
+	"dms:DescribeReplications":      true,
+	"ec2:DescribeNetworkInterfaces": true, "ec2:DescribeRouteTables": true, "ec2:DescribeSecurityGroups": true,
+	"ec2:DescribeSubnets": true, "ec2:DescribeVpcAttribute": true, "ec2:DescribeVpcEndpoints": true,
 	"cloudwatch:PutMetricData": true,
 }
 
@@ -80,7 +83,17 @@ var (
 	tablePath  = regexp.MustCompile(`:table/([a-z0-9_]+)/\*$`)
 	secretName = regexp.MustCompile(`:secret:[^*?]+-\?{6}$`)
 	executions = regexp.MustCompile(`:execution:<(\w+)\.Name>:\*$`)
+	interfaces = regexp.MustCompile(`:ec2:[^*?]*:network-interface/\*$`)
 )
+
+// bounded says whether a statement on network interfaces names where they are made, or a condition on them.
+func bounded(s map[string]any) bool {
+	if s["Condition"] != nil {
+		return true
+	}
+	makes := slices.Equal(list(s["Action"]), []any{"ec2:CreateNetworkInterface"})
+	return makes && slices.ContainsFunc(list(s["Resource"]), func(r any) bool { return strings.Contains(flatten(r), ":subnet/") })
+}
 
 func (j *judge) accepted(arn string) bool {
 	if secretName.MatchString(arn) {

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/strata-cdk/strata/constructs/internal/asset"
 	"github.com/strata-cdk/strata/constructs/internal/cdktest"
+	"github.com/strata-cdk/strata/constructs/internal/check"
 	"github.com/strata-cdk/strata/constructs/internal/conv"
 	gluescripts "github.com/strata-cdk/strata/glue-scripts"
 )
@@ -134,4 +136,52 @@ func entries(tb testing.TB, archive string) []string {
 		names = append(names, f.Name)
 	}
 	return names
+}
+
+// TestLibrariesOfOthersAreAsPublished holds what jobs bring along to the checksums by which the same is installed here.
+func TestLibrariesOfOthersAreAsPublished(t *testing.T) {
+	for _, c := range []struct {
+		file         asset.Published
+		folder, lock string
+		ext, holds   string
+	}{
+		{asset.Deequ, "jars", "jars.lock", ".jar", "com/amazon/deequ/analyzers/Size.class"},
+		{asset.PyDeequ, "wheels", "requirements.lock", ".zip", "pydeequ/analyzers.py"},
+	} {
+		locked, err := os.ReadFile(filepath.Join("..", "..", "..", c.lock))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(locked), c.file.Sum) {
+			t.Errorf("%s has not the checksum of %s", c.lock, c.file.Name)
+		}
+		path := cdktest.Cached(c.folder, c.file.Name)
+		var problems check.List
+		c.file.Check(&problems, "File", path)
+		if err := problems.Err(); err != nil {
+			t.Fatalf("%v; make setup fetches it", err)
+		}
+		stack := cdktest.NewStack(t)
+		c.file.Asset(stack, "File", path)
+		cdktest.Synth(t, stack)
+		found := assets(t, stack, c.ext)
+		if len(found) != 1 || !slices.Contains(entries(t, found[0]), c.holds) {
+			t.Errorf("%s: %v lacks %s", c.ext, found, c.holds)
+		}
+	}
+}
+
+// TestAnotherFileThanPublishedIsRefused holds that neither a missing nor another file goes to a job.
+func TestAnotherFileThanPublishedIsRefused(t *testing.T) {
+	other := filepath.Join(t.TempDir(), asset.Deequ.Name)
+	if err := os.WriteFile(other, []byte("another"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string]string{"": "is missing", other + ".gone": "does not exist", other: "has SHA-256"} {
+		var problems check.List
+		asset.Deequ.Check(&problems, "Deequ.Jar", file)
+		if err := problems.Err(); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "Maven Central") {
+			t.Errorf("%q: %v, want %q and where to get it", file, err, want)
+		}
+	}
 }

@@ -77,7 +77,7 @@ def _keep(
 ) -> None:
     results = [result for erased in done.values() for result in erased.results]
     contents = {name: erased.content for name, erased in done.items()}
-    results += [*eraser.remainder.models(eraser.ledger, contents), eraser.remainder.queries()]
+    results += [*eraser.remainder.models(eraser.ledger, contents), *eraser.remainder.told()]
     held = [one for erased in done.values() for one in erased.held]
     report.keep(request.subject, started, now(), results, held)
 

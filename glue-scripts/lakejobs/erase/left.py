@@ -16,6 +16,7 @@ from lakejobs.erase.search import Findings
 from lakejobs.ledger import Ledger
 from lakejobs.manifest import Manifest, Model
 from lakejobs.publish.models import model_table
+from lakejobs.validate.results import MISMATCHES
 
 RAW, CURATED, ARTIFACTS = "raw", "curated", "artifacts"
 
@@ -119,10 +120,13 @@ class Remainder:
             results.append(self._history(model, CURATED, place, Upkeep()))
         return results
 
-    def queries(self) -> Result:
-        """Results of queries that anybody has made before."""
-        expiry = self.rules[ARTIFACTS].current("athena/", self.now())
-        return remains("", ARTIFACTS, "athena/", expiry, detail="results of queries: not searched")
+    def told(self) -> list[Result]:
+        """What was told of rows before: results of queries, and rows that differed from their source's."""
+        rules, now = self.rules[ARTIFACTS], self.now()
+        return [
+            remains("", ARTIFACTS, folder, rules.current(folder, now), detail=f"{what}: not searched")
+            for folder, what in (("athena/", "results of queries"), (MISMATCHES, "mismatches that validations listed"))
+        ]
 
 
 def _until(expiry: Expiry) -> str:

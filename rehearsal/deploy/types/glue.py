@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from rehearsal.deploy.properties import ListOf, MapOf, applied, fields, recorded
+from rehearsal.deploy.properties import STRING_SET, STRINGS, ListOf, MapOf, applied, fields, recorded
 from rehearsal.deploy.resource import Made, Maker, ResourceType
 
 NO_WORKERS = "jobs run on this machine: the worker type and number are not used"
 NO_ENCRYPTION = "job logs and bookmarks are not encrypted in the stand-in"
+NO_NETWORK = "there is no network in the stand-in: jobs reach whatever this machine reaches"
 NO_QUEUEING = "job runs are not queued by the stand-in"
 
 DATABASE = fields(
@@ -40,6 +41,23 @@ TABLE = fields(
         ),
     ),
 )
+CONNECTION = fields(
+    ("CatalogId", "ConnectionInput"),
+    CatalogId=applied(),
+    ConnectionInput=fields(
+        ("ConnectionType", "Name", "PhysicalConnectionRequirements"),
+        Name=applied(),
+        ConnectionType=applied("NETWORK"),
+        ConnectionProperties=MapOf(),
+        Description=applied(),
+        PhysicalConnectionRequirements=fields(
+            ("AvailabilityZone", "SecurityGroupIdList", "SubnetId"),
+            AvailabilityZone=applied(),
+            SecurityGroupIdList=STRING_SET,
+            SubnetId=applied(),
+        ),
+    ),
+)
 JOB = fields(
     ("Command", "Role"),
     Name=applied(),
@@ -48,6 +66,7 @@ JOB = fields(
     Command=fields(
         ("Name", "ScriptLocation"), Name=applied("glueetl"), ScriptLocation=applied(), PythonVersion=applied("3")
     ),
+    Connections=fields(("Connections",), Connections=STRINGS),
     DefaultArguments=MapOf(),
     NonOverridableArguments=MapOf(),
     ExecutionProperty=fields(MaxConcurrentRuns=applied()),
@@ -101,6 +120,18 @@ def _read_table(maker: Maker, made: Made, props: dict[str, Any]) -> dict[str, An
     return {"CatalogId": found.get("CatalogId"), "DatabaseName": found["DatabaseName"], "TableInput": found}
 
 
+def _make_connection(maker: Maker, props: dict[str, Any]) -> Made:
+    maker.call("glue", "create_connection", **props)
+    return Made(props["ConnectionInput"]["Name"])
+
+
+def _read_connection(maker: Maker, made: Made, props: dict[str, Any]) -> dict[str, Any]:
+    found = maker.client("glue").get_connection(Name=made.physical_id)["Connection"]
+    # The stand-in has the type among what it was given, and nowhere else.
+    kind = props["ConnectionInput"]["ConnectionType"]
+    return {"CatalogId": props["CatalogId"], "ConnectionInput": {**found, "ConnectionType": kind}}
+
+
 def _make_job(maker: Maker, props: dict[str, Any]) -> Made:
     name = props.get("Name") or maker.name(255)
     kept = {key: value for key, value in props.items() if key != "Name"}
@@ -150,6 +181,15 @@ TYPES = (
             DatabaseName=props["DatabaseName"], Name=made.physical_id
         ),
         listed=("glue table",),
+    ),
+    ResourceType(
+        "AWS::Glue::Connection",
+        CONNECTION,
+        _make_connection,
+        _read_connection,
+        lambda maker, made, props: maker.client("glue").delete_connection(ConnectionName=made.physical_id),
+        listed=("glue connection",),
+        note=NO_NETWORK,
     ),
     ResourceType(
         "AWS::Glue::Job",

@@ -20,6 +20,10 @@ from moto.core.exceptions import JsonRESTError
 from moto.glue.models import GlueBackend
 
 from rehearsal.cloud import Cloud, Match
+from rehearsal.cloud.calls import Names
+from rehearsal.cloud.enforcement import Enforcement
+from rehearsal.cloud.jobs import network_needs
+from rehearsal.spark.settings import REPOSITORY
 from rehearsal.tests.cloud.conftest import Account
 from rehearsal.tests.cloud.test_statemachines import task
 
@@ -115,6 +119,51 @@ def test_a_job_writes_iceberg_and_reads_objects_under_its_role(glue: Glue) -> No
     assert {"s3:GetObject", "s3:PutObject", "s3:ListBucket", "glue:UpdateTable", "glue:CreateTable"} <= uses
     others = {by for by, action, _, _ in glue.cloud.uses if action.startswith(("glue:UpdateTable", "glue:CreateTable"))}
     assert others == {role}
+
+
+def test_a_job_brings_its_jars_along(glue: Glue) -> None:
+    """Deequ is there for the job that names it; the driver of PostgreSQL is there for every one, as on Glue."""
+    script = """
+        from pyspark.sql import SparkSession
+
+        jvm = SparkSession.builder.getOrCreate().sparkContext._jvm
+        for name in ("org.postgresql.Driver", "com.amazon.deequ.analyzers.Size"):
+            try:
+                jvm.org.apache.spark.util.Utils.classForName(name, True, False)
+                print("FOUND", name)
+            except Exception:
+                print("LACKS", name)
+    """
+    plain = glue.run(glue.job(script))
+    assert {"FOUND org.postgresql.Driver", "LACKS com.amazon.deequ.analyzers.Size"} <= set(glue.output(plain))
+    jar = REPOSITORY / ".cache/jars/deequ-2.1.0-spark-3.5.jar"
+    glue.s3.put_object(Bucket=glue.scripts, Key="deequ.jar", Body=jar.read_bytes())
+    own = {"--extra-jars": f"s3://{glue.scripts}/deequ.jar", "--user-jars-first": "true"}
+    run = glue.run(glue.job(script, DefaultArguments=own))
+    assert "FOUND com.amazon.deequ.analyzers.Size" in glue.output(run)
+
+
+def test_a_connection_asks_for_the_network_of_the_role(glue: Glue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job's role needs what Glue does with it, in the subnet and the groups of the connection."""
+    where = {"SubnetId": "subnet-1", "SecurityGroupIdList": ["sg-1"], "AvailabilityZone": "eu-west-1a"}
+    connection = {"Name": "network", "ConnectionType": "NETWORK", "ConnectionProperties": {},
+                  "PhysicalConnectionRequirements": where}  # fmt: skip
+    needed = {(n.action, n.resource.rsplit(":", 1)[-1]) for n in network_needs(Names("1", "eu-west-1"), connection)}
+    assert {
+        ("glue:GetConnection", "connection/network"), ("ec2:CreateNetworkInterface", "subnet/subnet-1"),
+        ("ec2:CreateNetworkInterface", "security-group/sg-1"),
+        ("ec2:DeleteNetworkInterface", "network-interface/eni-0"),
+    } <= needed  # fmt: skip
+    glue.glue.create_connection(ConnectionInput=connection)
+    job = glue.job("print('ran')", Connections={"Connections": ["network"]})
+    assert glue.run(job)["JobRunState"] == "SUCCEEDED"
+    role = glue.role(f"role-{job}")
+    assert "ec2:CreateNetworkInterface" in {action for by, action, _, _ in glue.cloud.uses if by == role}
+    monkeypatch.setattr(Enforcement, "check", lambda *_: "no network")
+    run = glue.run(job)
+    assert (run["JobRunState"], run["ErrorMessage"]) == ("FAILED", "LAUNCH ERROR | PermissionError: no network")
+    glue.glue.delete_connection(ConnectionName="network")
+    assert glue.glue.get_connections()["ConnectionList"] == []
 
 
 def test_a_process_maps_the_archive_of_classes(glue: Glue) -> None:

@@ -301,8 +301,24 @@ def analytics() -> dict[str, Any]:
                 "S3Encryptions": [{"S3EncryptionMode": "SSE-KMS", "KmsKeyArn": get("Key")}],
             },
         ),
+        "Connection": of(
+            "AWS::Glue::Connection",
+            CatalogId=ref("AWS::AccountId"),
+            ConnectionInput={
+                "Name": "network",
+                "ConnectionType": "NETWORK",
+                "ConnectionProperties": {},
+                "Description": "where a database is",
+                "PhysicalConnectionRequirements": {
+                    "AvailabilityZone": "eu-west-1a",
+                    "SecurityGroupIdList": ["sg-0f"],
+                    "SubnetId": "subnet-0a",
+                },
+            },
+        ),
         "Job": of(
             "AWS::Glue::Job",
+            Connections={"Connections": [ref("Connection")]},
             Command={
                 "Name": "glueetl",
                 "PythonVersion": "3",
