@@ -7,6 +7,7 @@ main has moved, and refuses a second publication under one wap.id, which a force
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import Any, Self
 
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import StructType
 
 from lakejobs.jvm import java_class, strings
 from lakejobs.session import quoted
@@ -132,7 +134,8 @@ class Table:
 
     def columns(self) -> dict[str, str]:
         """Column names and types, in order."""
-        return {f.name: f.dataType.simpleString() for f in self.spark.table(self.name).schema.fields}
+        schema = java_class(self.spark, "org.apache.iceberg.spark.SparkSchemaUtil").convert(self._java.schema())
+        return {f.name: f.dataType.simpleString() for f in StructType.fromJson(json.loads(schema.json())).fields}
 
     @property
     def size(self) -> int:

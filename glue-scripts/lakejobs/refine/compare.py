@@ -91,7 +91,8 @@ def ranked(
     if distinct:
         return rows, Standing(F.lit(True), F.lit(False))
     by_key = Window.partitionBy(*keys)
+    order = by_key.orderBy(*latest_first)
     # The first window's order begins with the second's, so that rows are sorted once; without a tie the two are one.
-    numbers = F.row_number().over(by_key.orderBy(*latest_first, *tie)), F.rank().over(by_key.orderBy(*latest_first))
-    rows = rows.withColumns(dict(zip(("_number", "_rank"), numbers, strict=True)))
+    number = F.row_number().over(by_key.orderBy(*latest_first, *tie) if tie else order)
+    rows = rows.withColumns({"_number": number, "_rank": F.rank().over(order)})
     return rows, Standing(F.col("_number") == F.col("_rank"), F.col("_rank") > 1)

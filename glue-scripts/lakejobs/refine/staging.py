@@ -62,13 +62,17 @@ def key_range(dataset: Dataset, low: str | None, high: str | None) -> KeyRange |
     return KeyRange(dataset.keys[0], f"CAST('{low}' AS {kind})", f"CAST('{high}' AS {kind})")
 
 
-def _declared(dataset: Dataset, frame: DataFrame) -> list[Column]:
+def _declared(dataset: Dataset, frame: DataFrame) -> list[Column | str]:
     """The stored columns by declaration, where the frame has them, and the change columns."""
-    columns = [
-        (F.col(c.name) if c.name in frame.columns else F.lit(None)).cast(stored_type(dataset, c.name)).alias(c.name)
-        for c in dataset.stored
-    ]
-    return columns + [F.col(name) for name in own_columns(dataset) if name != BATCH_COLUMN]
+    found = dict(frame.dtypes)
+    columns: list[Column | str] = [name for name in own_columns(dataset) if name != BATCH_COLUMN]
+    return [_declared_column(c.name, c.stored_type, found.get(c.name)) for c in dataset.stored] + columns
+
+
+def _declared_column(name: str, declared: str, found: str | None) -> Column | str:
+    if found == declared:
+        return name
+    return (F.lit(None) if found is None else F.col(name)).cast(declared).alias(name)
 
 
 def stored_rows(table: StoredTable, snapshot: str, rows: DataFrame, dataset: Dataset, part: Part) -> DataFrame:
@@ -85,7 +89,7 @@ def stored_rows(table: StoredTable, snapshot: str, rows: DataFrame, dataset: Dat
     frame = frame.select(*_declared(dataset, frame), FILE, POSITION, *span)
     if table.size <= _SMALL_TABLE:
         return frame
-    return frame.join(rows.select(*dataset.row_key), on=list(dataset.row_key), how="left_semi")
+    return frame.join(rows, on=list(dataset.row_key), how="left_semi")
 
 
 def all_rows(table: StoredTable, snapshot: str, dataset: Dataset) -> DataFrame:
@@ -135,11 +139,12 @@ def needed(classified: DataFrame, dataset: Dataset) -> DataFrame:
     stored = [c.name for c in dataset.stored] + [name for name in own_columns(dataset) if name != BATCH_COLUMN]
     texts = [PLAIN] if PLAIN in classified.columns else []
     parts = (
-        (F.col(WRITE).isNotNull(), [*stored, *texts, FILE, POSITION]),
-        (F.col(OUTCOME) == "quarantined", [OBJECT, LINE, KEY]),
+        (f"{WRITE} IS NOT NULL", [*stored, *texts, FILE, POSITION]),
+        (f"{OUTCOME} = 'quarantined'", [OBJECT, LINE, KEY]),
     )
-    values = [F.when(where, F.col(name)).alias(name) for where, names in parts for name in names]
-    return classified.select(OUTCOME, REASONS, WRITE, *passed_on(classified), *values)
+    # As text: for each of many columns a question to Spark's JVM less.
+    values = [f"CASE WHEN {where} THEN `{name}` END AS `{name}`" for where, names in parts for name in names]
+    return classified.selectExpr(OUTCOME, REASONS, WRITE, *passed_on(classified), *values)
 
 
 @dataclass(frozen=True)
