@@ -105,8 +105,8 @@ test: classes ## every check, both examples among them, in two lanes side by sid
 	@$(MAKE) --no-print-directory -j2 -k $(LANES:%=lane-%)
 	$(call say,test: every check passed)
 
-lane-lake: TARGETS := lint go-test files-only demo rehearsal-test e2e
-lane-jobs: TARGETS := jobs-test
+lane-lake: TARGETS := files-only demo e2e
+lane-jobs: TARGETS := lint go-test jobs-test rehearsal-test
 $(LANES:%=lane-%): lane-%:
 	@$(MAKE) --no-print-directory -j1 -S $(TARGETS) 2>&1 | tee $(BUILD)/test/$*.log | \
 		sed -u -e '/resetting jobserver mode/d' -e 's/^/[$*] /' || \
