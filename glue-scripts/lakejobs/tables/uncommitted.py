@@ -1,4 +1,4 @@
-"""Writing with Spark to an Iceberg table as it is inside a transaction, which no catalog knows."""
+"""Writing with Spark to an Iceberg table as this process holds it, loaded or inside a transaction, past any catalog."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lakejobs.jvm import java_class
 
 
 def table_cache(spark: SparkSession) -> Any:
-    """Iceberg's cache of tables that Spark reads and writes by a key, here the table inside a transaction.
+    """Iceberg's cache of tables that Spark reads and writes by a key, here such a table.
 
     Its static `get()` hides behind an instance method of the same name, so that only reflection calls it.
     """
