@@ -1,5 +1,7 @@
 package dataset
 
+import "slices"
+
 // SchemaVersion is the manifest version this package writes and reads.
 const SchemaVersion = 1
 
@@ -47,6 +49,14 @@ type Entry struct {
 	Maintenance *Upkeep `json:"maintenance,omitempty"`
 	// Subject is whom the rows are about; nil, and absent, for nobody.
 	Subject *SubjectEntry `json:"subject,omitempty"`
+}
+
+// Warns says whether a rule of some dataset warns.
+func (m *Manifest) Warns() bool {
+	warns := func(r Rule) bool { return r.Policy() == Warn }
+	return slices.ContainsFunc(m.Datasets, func(d Entry) bool {
+		return slices.ContainsFunc(d.Rules, warns) || slices.ContainsFunc(d.Columns, func(c Column) bool { return slices.ContainsFunc(c.Rules, warns) })
+	})
 }
 
 // Vault is where the tokens of a name are turned back into values.

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/strata-cdk/strata/constructs/catalog"
 	"github.com/strata-cdk/strata/constructs/internal/check"
+	"github.com/strata-cdk/strata/constructs/internal/conv"
 	"github.com/strata-cdk/strata/constructs/internal/handler"
 	"github.com/strata-cdk/strata/constructs/internal/queue"
 	"github.com/strata-cdk/strata/constructs/security"
@@ -71,6 +73,9 @@ func NewPipeline(scope constructs.Construct, id string, props *PipelineProps) *P
 	p.newJobs()
 	p.machine = p.newMachine()
 	p.newDispatch()
+	if p.props.Manifest.Manifest().Warns() {
+		p.watchWarnings()
+	}
 	p.newMaintenanceMachine()
 	if p.props.forgets() {
 		p.newErasureMachine()
@@ -124,6 +129,17 @@ func (p *Pipeline) newDispatch() {
 	p.wake.Feed(p.dispatch, "Wake", 1, 0, 0)
 	c.Alarms.Watch(p, "DispatchErrors", handler.ErrorsAlarm(p.dispatch, dispatchErrorsWithin, "The function that starts runs fails"))
 	handler.OnSchedule(p, "Sweep", p.dispatch, c.SweepEvery, map[string]string{"action": contract.ActionSweep})
+}
+
+// watchWarnings makes the alarm on rules that warn: nothing else tells of them, since their batches are applied.
+func (p *Pipeline) watchWarnings() {
+	p.props.Alarms.Watch(p, "WarnedRules", &awscloudwatch.AlarmProps{
+		AlarmDescription: jsii.String("Quality rules that warn did not hold: the named query failed_rules says which. Their batches were applied."),
+		Metric: awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
+			Namespace: jsii.String(contract.MetricNamespace), MetricName: jsii.String(contract.WarnedRules), Statistic: jsii.String("Sum"),
+			DimensionsMap: &map[string]*string{contract.LakeDimension: jsii.String(p.props.Manifest.Manifest().Lake)}, Period: conv.Duration(5 * time.Minute),
+		}),
+	})
 }
 
 func (p *Pipeline) logGroup(id string) awslogs.ILogGroup {
