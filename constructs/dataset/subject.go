@@ -12,8 +12,8 @@ type Subject struct {
 	// Name is the kind of data subject, such as "customer": [a-z][a-z0-9_]{0,62}. Datasets of one name are searched for the
 	// same values, so Column holds the same identifier in each of them.
 	Name string
-	// Column is the column that identifies the subject of a row: of type String, Int or Bigint, with Protect: None or a hash.
-	// Rows in which it is NULL are about nobody.
+	// Column is the column that identifies the subject of a row: of type String, Int or Bigint, with Protect: None, a hash or
+	// Tokenise. Rows in which it is NULL are about nobody.
 	Column string
 }
 
@@ -35,13 +35,8 @@ func (s Spec) checkSubject(l *check.List) {
 	if s.Subject == (Subject{}) {
 		return
 	}
-	const columns = "a column of type string, int or bigint with Protect: None, Hash or HashUnder"
+	const columns = "a column of type string, int or bigint with Protect: None, Hash, HashUnder or Tokenise"
 	checkName(l, "Subject.Name", s.Subject.Name, namePattern, nameAllowed)
-	for i, c := range s.Columns {
-		if vault, tokenised := c.Protect.Vault(); tokenised {
-			l.Add("Subject", "is not built beside tokens: the vault "+vault+" would keep what "+check.Index("Columns", i)+" held of whoever is erased", c.Name, "other protections than Tokenise, or no Subject")
-		}
-	}
 	name := s.Subject.Column
 	c, ok := s.column(name)
 	switch {
@@ -49,9 +44,27 @@ func (s Spec) checkSubject(l *check.List) {
 		l.Add("Subject.Column", "is no declared column", name, s.columnNames())
 	case c.Type != String && c.Type != Int && c.Type != Bigint:
 		l.Add("Subject.Column", "names no subject: its column is of type "+string(c.Type), name, columns)
-	case !c.Protect.distinct() || c.Protect.kind == kindTokenise:
+	case !c.Protect.distinct():
 		l.Add("Subject.Column", "does not tell whose a row is once its column is protected by "+c.Protect.String(), name, columns)
 	}
+}
+
+// SubjectVaults are the vaults that hold values of data subjects, each with whether a column that identifies them is
+// tokenised for it.
+func (m *Manifest) SubjectVaults() map[string]bool {
+	found := map[string]bool{}
+	for i := range m.Datasets {
+		d := &m.Datasets[i]
+		if d.Subject == nil {
+			continue
+		}
+		for _, c := range d.Columns {
+			if vault, tokenised := c.Protect.Vault(); tokenised {
+				found[vault] = found[vault] || c.Name == d.Subject.Column
+			}
+		}
+	}
+	return found
 }
 
 // Subjects are the kinds of data subjects that datasets of the manifest declare, sorted.

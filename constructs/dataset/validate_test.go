@@ -115,10 +115,6 @@ func TestSpecIsRejected(t *testing.T) {
 			"Maintenance.Snapshots: is out of range", "Maintenance.Unreferenced: is out of range"}},
 		"subject":           {func(s *dataset.Spec) { s.Subject = dataset.Subject{Name: "Customer"} }, []string{"Subject.Column: is no declared column", "Subject.Name: "}},
 		"subject of a date": {func(s *dataset.Spec) { s.Subject = dataset.Subject{Name: "day", Column: "o_orderdate"} }, []string{"Subject.Column: names no subject: its column is of type date"}},
-		"subject beside tokens": {func(s *dataset.Spec) {
-			s.Columns[2].Type, s.Columns[2].Rules, s.Columns[2].Protect = dataset.String, nil, dataset.Tokenise("people")
-			s.Subject = dataset.Subject{Name: "customer", Column: s.Keys[0]}
-		}, []string{"Subject: is not built beside tokens: the vault people would keep what Columns[2] held"}},
 		"blurred subject": {func(s *dataset.Spec) {
 			s.Columns[2].Type, s.Columns[2].Rules, s.Columns[2].Protect = dataset.String, nil, dataset.Prefix(3)
 			s.Subject = dataset.Subject{Name: "customer", Column: s.Columns[2].Name}

@@ -67,3 +67,32 @@ func TestErasure(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestErasureFromVaults holds that the job reaches the vaults of those who may be erased, and the keys of those alone by
+// whose tokens they are known.
+func TestErasureFromVaults(t *testing.T) {
+	props := with(forget)
+	s := &props.Sources["Files"].(ingestion.FileDrop).Datasets[0]
+	s.Columns[len(s.Columns)-1].Protect = dataset.Tokenise("mail")
+	s.Columns = append(s.Columns, dataset.Column{Name: "phone", Type: dataset.String, Protect: dataset.Tokenise("phones")})
+	other := spec("supply", "parts")
+	other.Columns = append(other.Columns, dataset.Column{Name: "maker", Type: dataset.String, Protect: dataset.Tokenise("makers")})
+	props.Sources["Parts"] = ingestion.FileDrop{Datasets: []dataset.Spec{other}}
+	tpl := synth(t, props)
+	arguments := tpl.Named(t, "AWS::Glue::Job", "LakePipelineErase").Properties()["DefaultArguments"].(map[string]any)
+	for argument, want := range map[string]string{"--vault_bucket": "${LakeVaultBucket}", "--token_keys": "mail=${LakeVaultsmailSecret}"} {
+		if got := hash.ReplaceAllString(policytest.Flatten(arguments[argument]), ""); got != want {
+			t.Errorf("%s is %s, want %s", argument, got, want)
+		}
+	}
+	// What one policy has no room for is in a managed one.
+	policy := cdktest.JSON(tpl.Named(t, "AWS::IAM::Policy", "LakePipelineErase").Body) + cdktest.JSON(tpl.Named(t, "AWS::IAM::ManagedPolicy", "LakePipelineErase").Body)
+	for part, want := range map[string]bool{
+		"shop_mail_vault": true, "shop_phones_vault": true, "shop_makers_vault": false, "LakeKeysVault": true,
+		"LakeVaultsmailSecret": true, "LakeVaultsphonesSecret": false, "LakeVaultsmakersSecret": false,
+	} {
+		if got := strings.Contains(policy, part); got != want {
+			t.Errorf("the job reaches %s: %v, want %v", part, got, want)
+		}
+	}
+}

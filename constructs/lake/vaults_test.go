@@ -28,7 +28,7 @@ func tokenised(vaults ...string) *lake.Props {
 }
 
 // TestVaults holds that a lake has what its vaults need and no more, and that of its jobs refine and maintain alone reach
-// them.
+// them while nobody may ask to be erased.
 func TestVaults(t *testing.T) {
 	for name, tt := range map[string]struct {
 		vaults           []string

@@ -31,7 +31,7 @@ func (p *Pipeline) newErase(library awss3assets.Asset, hashes map[string]string)
 	arguments := map[string]string{
 		argRawBucket: c.Raw.BucketName(), argCleanedBucket: c.Cleaned[0].Zone().BucketName(),
 		argQuarantineBucket: c.Quarantine[0].Zone().BucketName(), argCuratedBucket: "none",
-		argErasureSecret: c.ErasureSecret.Arn(), argWakeQueueURL: *p.wake.Main.QueueUrl(),
+		argVaultBucket: "none", argErasureSecret: c.ErasureSecret.Arn(), argWakeQueueURL: *p.wake.Main.QueueUrl(),
 		argWindowSeconds: seconds(p.Window()), argMaintainSeconds: seconds(c.MaintainEvery),
 	}
 	maps.Copy(arguments, hashes)
@@ -39,6 +39,20 @@ func (p *Pipeline) newErase(library awss3assets.Asset, hashes map[string]string)
 	if c.publishes() {
 		arguments[argCuratedBucket] = c.Curated[0].Zone().BucketName()
 		zones = append(zones, c.Curated[0].Zone())
+	}
+	var vaults []catalog.DatabaseRef
+	tokens := map[string]*security.HashSecret{}
+	searched := c.Manifest.Manifest().SubjectVaults()
+	for _, name := range slices.Sorted(maps.Keys(searched)) {
+		vaults = append(vaults, c.Vaults[name].Database)
+		if searched[name] {
+			tokens[name] = c.Vaults[name].Secret
+		}
+	}
+	arguments[argTokenKeys] = listed(tokens)
+	if len(vaults) > 0 {
+		arguments[argVaultBucket] = vaults[0].Zone().BucketName()
+		zones = append(zones, vaults[0].Zone())
 	}
 	p.erase = p.newJob("Erase", "erase", library, arguments)
 	role := p.erase.Role()
@@ -51,12 +65,15 @@ func (p *Pipeline) newErase(library awss3assets.Asset, hashes map[string]string)
 	c.Artifacts.GrantPut(role, storage.Batches, storage.ErasureObjects, storage.ErasureResults, storage.QualityProfiles)
 	c.Artifacts.GrantRemove(role, storage.Batches, storage.ErasureRequests, storage.QualityProfiles)
 	c.Ledger.Grant(role, catalog.Erase)
-	catalog.GrantReadWrite(role, slices.Concat(c.Cleaned, c.Quarantine)...)
+	catalog.GrantReadWrite(role, slices.Concat(c.Cleaned, c.Quarantine, vaults)...)
 	p.grantFind(p.erase)
 	p.GrantWake(role)
 	c.ErasureSecret.GrantRead(role)
 	for _, name := range slices.Sorted(maps.Keys(c.HashSecrets)) {
 		c.HashSecrets[name].GrantRead(role)
+	}
+	for _, name := range slices.Sorted(maps.Keys(tokens)) {
+		tokens[name].GrantRead(role)
 	}
 }
 

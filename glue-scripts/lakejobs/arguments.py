@@ -47,13 +47,13 @@ class RefineArguments(_Arguments):
 
     def secrets(self) -> dict[str, str]:
         """The ARNs of the secrets by the ids of their keys."""
-        tokens = {vault_key(name): arn for name, arn in _listed(self.token_keys).items()}
-        return _own(self.hash_secret) | _listed(self.hash_keys) | tokens
+        return _secrets(self.hash_secret, self.hash_keys, self.token_keys)
 
 
-def _own(secret: str) -> dict[str, str]:
-    """The secret of the lake's own key by its id."""
-    return {} if secret == "none" else {"": secret}
+def _secrets(own: str, hash_keys: str, token_keys: str) -> dict[str, str]:
+    """The secrets of the lake's own key, of named ones and of vaults by the ids of their keys."""
+    tokens = {vault_key(name): arn for name, arn in _listed(token_keys).items()}
+    return ({} if own == "none" else {"": own}) | _listed(hash_keys) | tokens
 
 
 def _listed(text: str) -> dict[str, str]:
@@ -88,8 +88,7 @@ class ValidateArguments(_Arguments):
 
     def secrets(self) -> dict[str, str]:
         """The ARNs of the secrets by the ids of their keys."""
-        tokens = {vault_key(name): arn for name, arn in _listed(self.token_keys).items()}
-        return _own(self.hash_secret) | _listed(self.hash_keys) | tokens
+        return _secrets(self.hash_secret, self.hash_keys, self.token_keys)
 
 
 @dataclass(frozen=True)
@@ -124,8 +123,9 @@ class MaintainArguments(_Arguments):
 @dataclass(frozen=True)
 class EraseArguments(_Arguments):
     """What erase is started with. `erasure` names this erasure and `request` is the key of the file that asks for it,
-    in the artifacts bucket (lakejobs.erase.request). `hash_secret`, `hash_keys` and `erasure_secret` are as of refine.
-    `maintain_seconds` is the time between two runs of maintenance, the others are as of maintain.
+    in the artifacts bucket (lakejobs.erase.request). `hash_secret`, `hash_keys`, `vault_bucket`, `token_keys` and
+    `erasure_secret` are as of refine; `maintain_seconds` is the time between two runs of maintenance, the others are as
+    of maintain.
     """
 
     lake: str
@@ -140,6 +140,8 @@ class EraseArguments(_Arguments):
     curated_bucket: str
     hash_secret: str
     hash_keys: str
+    vault_bucket: str
+    token_keys: str
     erasure_secret: str
     wake_queue_url: str
     window_seconds: int
@@ -147,5 +149,5 @@ class EraseArguments(_Arguments):
     lease_seconds: int
 
     def secrets(self) -> dict[str, str]:
-        """The ARNs of the secrets by the names of their keys; the lake's own key has the empty one."""
-        return _own(self.hash_secret) | _listed(self.hash_keys)
+        """The ARNs of the secrets by the ids of their keys."""
+        return _secrets(self.hash_secret, self.hash_keys, self.token_keys)

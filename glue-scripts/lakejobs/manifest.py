@@ -42,6 +42,16 @@ class Vault:
     name: str
     database: str
 
+    @property
+    def owner(self) -> str:
+        """As results tell of it, beside datasets and models."""
+        return f"vault {self.name}"
+
+    @property
+    def folder(self) -> str:
+        """Where its files lie in the bucket of vaults."""
+        return f"vault/{self.name}/"
+
 
 @dataclass(frozen=True)
 class Manifest:

@@ -361,6 +361,7 @@ class Lake:
         maintenance = self.maintenance()
         return EraseArguments("test", erasure, maintenance.manifest_uri, request, self.ledger_table, b["raw"],
                               artifacts, b["cleaned"], b["quarantine"], b["curated"], self.secret, self.hash_keys,
+                              b["vault"], self.token_keys,
                               self.erasure_secret, maintenance.wake_queue_url, 60, 86400, 60)  # fmt: skip
 
     def erase(self, erasure: str, subject: str, *values: str, sleep: Any = time.sleep, **more: Any) -> list[dict]:
@@ -371,6 +372,8 @@ class Lake:
             for table in (self.cleaned(name), self.quarantine(name)):
                 if self.spark.catalog.tableExists(table):
                     self.spark.sql(f"REFRESH TABLE {table}")
+        for name in self.vaults():
+            self.spark.sql(f"REFRESH TABLE {self.vault(name)}")
         return self.report(erasure)
 
     def report(self, erasure: str, kind: str = "results") -> list[dict]:

@@ -27,6 +27,7 @@ from lakejobs.session import activate, another_session
 from lakejobs.tables.iceberg import IcebergStore
 from lakejobs.tables.interface import Fence, Moved
 from snapshots import RATES, applied, state
+from vaults import MAIL, vault, with_keys
 
 TABLES = json.loads((ROOT / "constructs/catalog/job_tables.json").read_bytes())
 
@@ -325,20 +326,24 @@ def test_what_is_left_undone_is_told_and_tried_again(lake: Lake) -> None:
 
 @soak_format
 @pytest.mark.parametrize("points", [pytest.param(3, id="some"), pytest.param(99, id="every", marks=pytest.mark.soak)])
-def test_the_job_dies_or_is_overtaken_at_any_side_effect(lake: Lake, points: int) -> None:
+@pytest.mark.parametrize("tokenised", [False, True], ids=["plain", "tokens"])
+def test_the_job_dies_or_is_overtaken_at_any_side_effect(lake: Lake, points: int, tokenised: bool) -> None:
     dice, wire, told = random.Random(20261122), Wire(), []
-    lake.declare(ORDERS)
+    lake.declare(ORDERS | {"columns": [*ORDERS["columns"], column("mail", protect=MAIL if tokenised else "none")]})
+    if tokenised:
+        with_keys(lake, "mail")
     landed = 0
 
     def land() -> None:
         nonlocal landed
         landed += 1
-        lines = f"{landed},1,42,a\n{landed + 1000},1,7,a\n{landed + 2000},1,42,z\n{landed + 3000},1,7,z\n"
-        batch_of(lake, ID, put(lake, f"{landed}.csv", HEADER + lines))
+        records = (landed, 42, "a"), (landed + 1000, 7, "a"), (landed + 2000, 42, "z"), (landed + 3000, 7, "z")
+        lines = "".join(f"{id},1,{customer},{kind},m{id}\n" for id, customer, kind in records)
+        batch_of(lake, ID, put(lake, f"{landed}.csv", HEADER.strip() + ",mail\n" + lines))
 
     with wire.watched():
         for nth in range(1, points + 1):
-            chosen = nth if points > 9 else dice.randint(2, 12)
+            chosen = nth if points > 9 else dice.randint(2, 20 if tokenised else 12)
             kinds = [("crash", chosen, "before"), ("crash", chosen, "after"), ("overtaken", chosen)]
             fault = kinds[nth % len(kinds)]
             land()
@@ -358,7 +363,9 @@ def test_the_job_dies_or_is_overtaken_at_any_side_effect(lake: Lake, points: int
             others = [(n + 1001,) for n in range(landed)]
             assert sorted(tuple(r) for r in lake.now(lake.cleaned(ID)).select("id").collect()) == others, at
             raws = sorted(r[0] for r in lake.now(lake.quarantine(ID)).select("raw").collect())
-            assert raws == sorted(f"{n + 3001},1,7,z" for n in range(landed)), at
+            assert raws == sorted(f"{n + 3001},1,7,z,m{n + 3001}" for n in range(landed)), at
+            kept = {f"m{id}" for (id,) in others} if tokenised else set()
+            assert set(vault(lake).values() if tokenised else ()) == kept, at
             assert {r["row_count"] for r in lake.report(f"e{nth}") if r["action"] == "verified"} == {0}, at
             if not run.fired:
                 break

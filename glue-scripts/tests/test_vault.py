@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import itertools
 import random
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
@@ -20,9 +17,8 @@ from lakejobs.refine.job import refine
 from lakejobs.tables.interface import Moved
 from parts import AT_LEAST_ZERO, ID, PARTS, delete, insert, part, update
 from snapshots import DAY
+from vaults import MAIL, token, vault, with_keys
 
-_ids = itertools.count()
-MAIL = {"kind": "tokenise", "vault": "mail"}
 PEOPLE = dataset(
     "people",
     [column("mail", required=True, protect=MAIL), column("seq", "bigint", required=True),
@@ -31,26 +27,6 @@ PEOPLE = dataset(
     "seq",
 )  # fmt: skip
 HEADER = "mail,seq,other,age\n"
-SECRET = b"of the vault"
-
-
-def with_keys(lake: Lake, *vaults: str) -> None:
-    made = {
-        v: lake.clients.secrets.create_secret(Name=f"vault{next(_ids)}", SecretString=SECRET.decode()) for v in vaults
-    }
-    lake.token_keys = ",".join(f"{name}={secret['ARN']}" for name, secret in made.items())
-
-
-def token(text: str) -> str:
-    return "tok_" + hmac.new(SECRET, text.encode(), hashlib.sha256).hexdigest()[:32]
-
-
-def vault(lake: Lake, name: str = "mail") -> dict[str, str]:
-    """What the vault holds; no token is there twice."""
-    found = lake.now(lake.vault(name))
-    rows = [] if found is None else [tuple(r) for r in found.select("token", "value").collect()]
-    assert len({t for t, _ in rows}) == len(rows)
-    return dict(rows)
 
 
 def stored(lake: Lake, name: str, *columns: str) -> set[str]:
@@ -87,7 +63,7 @@ def test_a_blocked_batch_keeps_no_values(lake: Lake) -> None:
 def test_vaults_are_apart_and_shared(lake: Lake) -> None:
     """Datasets of one vault have one token for a value, which joins; another vault's key makes another one."""
     with_keys(lake, "mail", "sms")
-    other = lake.clients.secrets.create_secret(Name=f"vault{next(_ids)}", SecretString="else")["ARN"]
+    other = lake.clients.secrets.create_secret(Name=f"other{lake.n}", SecretString="else")["ARN"]
     lake.token_keys = lake.token_keys.split(",")[0] + f",sms={other}"
     lake.declare(PEOPLE)
     orders = dataset("orders", [column("id", "int"), column("mail", protect=MAIL),

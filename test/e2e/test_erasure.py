@@ -15,7 +15,7 @@ from rehearsal.cloud.faults import Call
 pytestmark = [pytest.mark.cloud, pytest.mark.spark]
 
 VISITS = "files/shop/visits/"
-HEADER = "id,visitor,page\n"
+HEADER = "id,visitor,page,mail\n"
 
 
 def ids(shop: Shop) -> list[int]:
@@ -24,6 +24,10 @@ def ids(shop: Shop) -> list[int]:
 
 def refused(shop: Shop) -> list[str]:
     return sorted(row["raw"] for row in shop.lake.rows("shop_shop_quarantine", "visits", ["raw"]))
+
+
+def vault(shop: Shop) -> set[str]:
+    return {row["value"] for row in shop.lake.rows("shop_sellers_vault", "tokens", ["value"])}
 
 
 def hashed(shop: Shop, visitor: str) -> str:
@@ -53,9 +57,12 @@ def commits(call: Call) -> bool:
 
 
 def test_somebody_is_erased_everywhere_and_stays_so(shop: Shop) -> None:
-    shop.put(f"{VISITS}1.csv", f"{HEADER}1,ann,home\n2,bob,home\n3,ann,cart\n4,ann,blog\n5,bob,blog\n")
+    lines = "1,ann,home,a@x\n2,bob,home,b@x\n3,ann,cart,a@y\n4,ann,blog,a@z\n5,bob,blog,b@y\n"
+    shop.put(f"{VISITS}1.csv", HEADER + lines)
+    shop.put("files/shop/sellers/1.csv", "tax_id,change_seq,stands_in_for,since\n7,1,8,2026-01-01\n")
     shop.settle()
-    assert (ids(shop), refused(shop)) == ([1, 2, 3], ["4,ann,blog", "5,bob,blog"])
+    assert (ids(shop), refused(shop)) == ([1, 2, 3], ["4,ann,blog,a@z", "5,bob,blog,b@y"])
+    assert vault(shop) == {"a@x", "b@x", "a@y", "7", "8"}
     curated = {row["visitor"]: row["visits"] for row in shop.lake.rows("shop_shop_curated", "visitors")}
     assert curated == {hashed(shop, "ann"): 2, hashed(shop, "bob"): 1}
 
@@ -68,7 +75,8 @@ def test_somebody_is_erased_everywhere_and_stays_so(shop: Shop) -> None:
     done = erase(shop, "ann")
     assert done["status"] == "SUCCEEDED", done
     assert requests(shop) == [], "nothing names her any more"
-    assert (ids(shop), refused(shop)) == ([2], ["5,bob,blog"])
+    assert (ids(shop), refused(shop)) == ([2], ["5,bob,blog,b@y"])
+    assert vault(shop) == {"b@x", "7", "8"}, "the sellers' own values are theirs still"
     curated = {row["visitor"]: row["visits"] for row in shop.lake.rows("shop_shop_curated", "visitors")}
     assert curated == {hashed(shop, "bob"): 1}
 
@@ -85,4 +93,4 @@ def test_somebody_is_erased_everywhere_and_stays_so(shop: Shop) -> None:
     (batch,) = [b for b in shop.lake.ledger().batches() if b["dataset"] == "shop.visits"]
     assert {k: int(v) for k, v in batch["rerun"]["counts"].items() if v} == {
         "read": 5, "duplicate": 1, "quarantined": 1, "erased": 3}  # fmt: skip
-    assert (ids(shop), refused(shop)) == ([2], ["5,bob,blog"])
+    assert (ids(shop), refused(shop), vault(shop)) == ([2], ["5,bob,blog,b@y"], {"b@x", "7", "8"})

@@ -14,11 +14,11 @@ from lakejobs.erase.lifecycle import Expiry, Rules, latest
 from lakejobs.erase.results import REMAINS, UNSEARCHED, VERIFIED, HeldBy, Result, remains
 from lakejobs.erase.search import Findings
 from lakejobs.ledger import Ledger
-from lakejobs.manifest import Manifest, Model
+from lakejobs.manifest import Manifest, Vault
 from lakejobs.publish.models import model_table
 from lakejobs.validate.results import MISMATCHES
 
-RAW, CURATED, ARTIFACTS = "raw", "curated", "artifacts"
+RAW, CURATED, ARTIFACTS, VAULT = "raw", "curated", "artifacts", "vault"
 
 
 @dataclass(frozen=True)
@@ -60,22 +60,27 @@ class Remainder:
     def history(self, dataset: Dataset, zone: str, place: str, expired: bool, delta: bool = False) -> Result:
         """Earlier states of a dataset's table. `expired` says that they were removed just now; `delta` that its format
         reckons one age for all."""
-        return self._history(dataset, zone, place, dataset.upkeep, expired, delta)
+        folder = f"{dataset.domain}/{dataset.name}/"
+        return self._history(dataset.id, zone, folder, place, dataset.upkeep, expired, delta)
+
+    def vault_history(self, vault: Vault, place: str, expired: bool) -> Result:
+        """Earlier states of a vault. `expired` says that they were removed just now."""
+        return self._history(vault.owner, VAULT, vault.folder, place, Upkeep(), expired)
 
     def _history(
-        self, owner: Dataset | Model, zone: str, place: str, upkeep: Upkeep, expired: bool = False, delta: bool = False
+        self, owner: str, zone: str, folder: str, place: str, upkeep: Upkeep, expired: bool = False, delta: bool = False
     ) -> Result:
         """Maintenance removes them, then the bucket keeps what was deleted for a while."""
         age = timedelta(seconds=upkeep.snapshot_seconds)
         if delta:
             age = max(age, timedelta(seconds=upkeep.unreferenced_seconds))
         wait = timedelta() if expired else age + self.maintain
-        ends = self.rules[zone].noncurrent(f"{owner.domain}/{owner.name}/", self.now() + wait)
+        ends = self.rules[zone].noncurrent(folder, self.now() + wait)
         why = "earlier states were removed now"
         if not expired:
             why = f"earlier states are removed {_days(age)} after they were replaced, by maintenance, which runs every"
             why += f" {_days(self.maintain)}"
-        return remains(owner.id, zone, place, Expiry(ends.at, f"{why}; their files are {ends.rule}"))
+        return remains(owner, zone, place, Expiry(ends.at, f"{why}; their files are {ends.rule}"))
 
     def elsewhere(self, s3: Any, dataset: Dataset) -> list[Result]:
         """Folders of the raw zone whose objects belong to no dataset alone."""
@@ -117,15 +122,22 @@ class Remainder:
             else:
                 results.append(Result(model.id, CURATED, place, VERIFIED, version_after=output.snapshot,
                                       detail="is built of the tables as they are now"))  # fmt: skip
-            results.append(self._history(model, CURATED, place, Upkeep()))
+            folder = f"{model.domain}/{model.name}/"
+            results.append(self._history(model.id, CURATED, folder, place, Upkeep()))
         return results
 
     def told(self) -> list[Result]:
         """What was told of rows before: results of queries, and rows that differed from their source's."""
-        rules, now = self.rules[ARTIFACTS], self.now()
+        now = self.now()
+        places = (
+            (ARTIFACTS, "athena/", "results of queries"),
+            (ARTIFACTS, MISMATCHES, "mismatches that validations listed"),
+            (VAULT, "athena/", "results of queries that turned tokens back"),
+        )
         return [
-            remains("", ARTIFACTS, folder, rules.current(folder, now), detail=f"{what}: not searched")
-            for folder, what in (("athena/", "results of queries"), (MISMATCHES, "mismatches that validations listed"))
+            remains("", zone, folder, self.rules[zone].current(folder, now), detail=f"{what}: not searched")
+            for zone, folder, what in places
+            if zone in self.rules
         ]
 
 

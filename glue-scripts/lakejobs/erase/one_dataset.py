@@ -10,7 +10,7 @@ from lakejobs.arguments import EraseArguments
 from lakejobs.aws import Clients
 from lakejobs.borrowed import Borrower
 from lakejobs.clock import Clock
-from lakejobs.declared import DELTA, Dataset
+from lakejobs.declared import DELTA, Dataset, Upkeep
 from lakejobs.erase.cleaned import CLEANED, Cleaned
 from lakejobs.erase.copies import Made, remove_copies
 from lakejobs.erase.corrected import search_corrections
@@ -47,7 +47,7 @@ class Erased:
 
 @dataclass(frozen=True)
 class Eraser:
-    """What the erasure from every dataset shares. `key` is that of erasures, `columns` those of hashed columns."""
+    """What the erasure from every dataset shares. `key` is that of erasures, `columns` those of protected columns."""
 
     spark: SparkSession
     clients: Clients
@@ -97,11 +97,15 @@ class Eraser:
         done.held += held
         return done
 
-    def _tables(self, dataset: Dataset, subjects: Subjects, findings: Findings, fence: Fence) -> Erased:
-        done = Erased()
-        store = open_store(
+    def store(self, dataset: Dataset) -> Store:
+        """The place of a dataset's cleaned table."""
+        return open_store(
             self.spark, self.clients, dataset.table_format, layout(dataset, self.arguments.cleaned_bucket)
         )
+
+    def _tables(self, dataset: Dataset, subjects: Subjects, findings: Findings, fence: Fence) -> Erased:
+        done = Erased()
+        store = self.store(dataset)
         cleaned = Cleaned(self.spark, store, dataset, subjects, self._tag)
         quarantined = Quarantined(self.spark, dataset, subjects, findings, self._tag)
         made = Made(self.clients.s3, self.arguments.artifacts_bucket, {v.object.hash for v in findings.holders})
@@ -125,19 +129,23 @@ class Eraser:
     def _expire(self, dataset: Dataset, store: Store, fence: Fence) -> None:
         """Removes earlier states of the tables, but those that a batch without an outcome may still need. Delta keeps
         them for as long as maintenance says."""
-        upkeep, now = dataset.upkeep, int(self.now().timestamp() * 1000) + 1
-        limits = Limits(
+        limits = self.limits(dataset.upkeep)
+        if dataset.table_format != DELTA:
+            store.expire(limits, fence)
+        table = Table.load(self.spark, quarantine_name(dataset))
+        if table is not None and table.main is not None:
+            expire(table, limits, fence)
+
+    def limits(self, upkeep: Upkeep) -> Limits:
+        """By which all earlier states are old enough to go."""
+        now = int(self.now().timestamp() * 1000) + 1
+        return Limits(
             replaced_before=now,
             unreferenced_before=now - upkeep.unreferenced_seconds * 1000,
             replaced_seconds=upkeep.snapshot_seconds,
             unreferenced_seconds=upkeep.unreferenced_seconds,
             needed=self.ledger.needed,
         )
-        if dataset.table_format != DELTA:
-            store.expire(limits, fence)
-        table = Table.load(self.spark, quarantine_name(dataset))
-        if table is not None and table.main is not None:
-            expire(table, limits, fence)
 
     def _history(self, dataset: Dataset, store: Store) -> list[Result]:
         """Of tables that exist: how long their earlier states can still be read, or dug out of the bucket."""

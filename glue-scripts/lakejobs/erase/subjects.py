@@ -12,9 +12,9 @@ from pyspark.sql import functions as F
 
 from lakejobs.declared import Dataset
 from lakejobs.erase.request import column_of, identifier
-from lakejobs.protections import key_of
+from lakejobs.protections import Protection, Tokenise, key_of
 from lakejobs.refine.grammar import parse, text_of
-from lakejobs.refine.protect import HashKey, HashKeys
+from lakejobs.refine.protect import HashKey, HashKeys, token_of
 
 
 @dataclass(frozen=True)
@@ -25,16 +25,15 @@ class Subjects:
     kind: str
     names: dict[str, str] = field(repr=False)
     stored: dict[str, str] = field(repr=False)
-    """Their keyed hashes by what the cleaned table holds of them, as text."""
+    """Their keyed hashes by what the cleaned table holds of them, as text: the value, a hash or a token."""
 
     @classmethod
     def of(cls, dataset: Dataset, values: Iterable[str], key: HashKey, columns: HashKeys) -> Subjects:
-        """`key` is that of erasures, `columns` are those under which columns are hashed."""
+        """`key` is that of erasures, `columns` are those under which columns are hashed or tokenised."""
         column = column_of(dataset)
         texts = {t for v in values if (t := identifier(v, column.type)) is not None}
         names = {text: digest(key, text) for text in sorted(texts)}
-        under = key_of(column.protect)
-        stored = names if under is None else {digest(columns[under], text): name for text, name in names.items()}
+        stored = {_stored(column.protect, text, columns): name for text, name in names.items()}
         return cls(column.name, column.type, names, stored)
 
     def in_table(self, rows: DataFrame, name: str) -> DataFrame:
@@ -57,6 +56,14 @@ class Subjects:
             found.append(f"{name}_{i}")
         whose = F.coalesce(*[F.col(one) for one in found]) if found else F.lit(None).cast("string")
         return rows.withColumn(name, whose).drop(*found)
+
+
+def _stored(by: Protection, text: str, keys: HashKeys) -> str:
+    under = key_of(by)
+    if under is None:
+        return text
+    digits = digest(keys[under], text)
+    return token_of(digits) if isinstance(by, Tokenise) else digits
 
 
 def digest(key: HashKey, text: str) -> str:

@@ -99,7 +99,7 @@ def _tasks(manifest: Manifest, request: Request) -> list[Task]:
     chosen = [d for d in manifest.datasets if request.dataset in (None, d.id)]
     tasks = [Task(d.id, lambda work, d=d: work.dataset(d)) for d in chosen]
     if request.dataset is None:
-        tasks += [Task(f"vault {v.name}", lambda work, v=v: work.vault(v)) for v in manifest.vaults]
+        tasks += [Task(v.owner, lambda work, v=v: work.vault(v)) for v in manifest.vaults]
     if manifest.models and request.dataset is None:
         tasks.append(Task(PUBLISH, lambda work: work.models(manifest.models)))
     return tasks

@@ -60,7 +60,7 @@ class Keeper:
     def vault(self, vault: Vault, fence: Fence) -> list[Result]:
         """Maintains the vault's table. Batches append to it meanwhile: the later one tries again. Raises LeaseLost."""
         name, limits = vault_table(vault), self.limits(Upkeep())
-        return self._table(f"vault {vault.name}", name, lambda: self._tokens(vault, limits, fence))
+        return self._table(vault.owner, name, lambda: self._tokens(vault, limits, fence))
 
     def limits(self, upkeep: Upkeep) -> Limits:
         now = int(self.now.timestamp() * 1000)

@@ -91,6 +91,11 @@ def protected(value: Column, column: Declared) -> Column:
     return blurred(value, column.type, by)
 
 
+def token_of(digits: str) -> str:
+    """The token of a value whose keyed hash has these digits, as `protected` makes it."""
+    return _TOKEN + digits[:_TOKEN_DIGITS]
+
+
 def plain(values: Mapping[str, Column], dataset: Dataset) -> list[Column]:
     """`PLAIN`, of the columns' values by name; no column unless the dataset is tokenised."""
     tokenised = [c for c in dataset.stored if isinstance(c.protect, Tokenise)]

@@ -24,15 +24,16 @@ from lakejobs.iceberg import CATALOG, Table
 from lakejobs.manifest import Vault
 from lakejobs.refine.compare import WRITE
 from lakejobs.refine.protect import PLAIN
+from lakejobs.refine.record import ERASED
 from lakejobs.tables.iceberg import IcebergStore
 from lakejobs.tables.interface import Change, ColumnSpec, Fence, Layout, Moved
 
 TABLE = "tokens"
-TOKEN, VALUE = "token", "value"
+TOKEN, VALUE, FIRST_BATCH = "token", "value", "first_batch"
 _COLUMNS = (
     ColumnSpec(TOKEN, "string", "What tables have in place of the value."),
     ColumnSpec(VALUE, "string", "The value's text."),
-    ColumnSpec("first_batch", "string", "The batch that brought the value first."),
+    ColumnSpec(FIRST_BATCH, "string", "The batch that brought the value first."),
     ColumnSpec("first_seen", "timestamp", "When that batch was applied, in UTC."),
 )
 # Runs at once are few, and of those that meet one has written when another is refused.
@@ -47,7 +48,12 @@ def vault_table(vault: Vault) -> str:
 
 
 def vault_location(bucket: str, vault: Vault) -> str:
-    return f"s3://{bucket}/vault/{vault.name}/{TABLE}"
+    return f"s3://{bucket}/{vault.folder}{TABLE}"
+
+
+def vault_store(spark: SparkSession, glue: object, bucket: str, vault: Vault) -> IcebergStore:
+    """The place of the vault's table."""
+    return IcebergStore(spark, glue, vault_layout(vault, vault_location(bucket, vault)))
 
 
 def vault_layout(vault: Vault, location: str) -> Layout:
@@ -76,7 +82,7 @@ class Vaults:
                 self._keep(vault, values, batch, fence)
 
     def _keep(self, vault: Vault, values: DataFrame, batch: str, fence: Fence) -> None:
-        store = IcebergStore(self.spark, self.glue, vault_layout(vault, vault_location(self.bucket, vault)))
+        store = vault_store(self.spark, self.glue, self.bucket, vault)
         for tried in range(_TRIES):
             try:
                 added = self._append(store, values, batch, fence)
@@ -103,7 +109,7 @@ class Vaults:
             added = rows.count()
             if added:
                 seen = F.lit(self.now().isoformat()).cast("timestamp")
-                rows = rows.withColumns({"first_batch": F.lit(batch), "first_seen": seen})
+                rows = rows.withColumns({FIRST_BATCH: F.lit(batch), "first_seen": seen})
                 staged = table.stage_frame(rows.coalesce(1) if added <= _ONE_FILE else rows, batch, {})
                 fence()
                 table.publish(staged, main)
@@ -111,9 +117,11 @@ class Vaults:
 
 
 def _values(classified: DataFrame, columns: tuple[str, ...]) -> DataFrame:
-    """Each token that is written, once, with its value's text."""
+    """Each token that is written, once, with its value's text; not of what somebody erased leaves of a row."""
     pairs = [F.struct(F.col(c).alias(TOKEN), F.col(f"{PLAIN}.{c}").alias(VALUE)) for c in columns]
     written = classified.where(F.col(WRITE).isNotNull())
+    if ERASED in classified.columns:
+        written = written.where(~F.col(ERASED))
     return written.select(F.inline(F.array(*pairs))).where(F.col(TOKEN).isNotNull()).dropDuplicates([TOKEN])
 
 

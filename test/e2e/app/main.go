@@ -89,7 +89,7 @@ func sellers() dataset.Spec {
 	}
 }
 
-// visits are about people, who may ask to be erased.
+// visits are about people, who may ask to be erased, from the vault of the sellers as well.
 func visits() dataset.Spec {
 	return dataset.Spec{
 		Domain: "shop", Name: "visits", Doc: "One row per visit.", Keys: []string{"id"},
@@ -97,6 +97,7 @@ func visits() dataset.Spec {
 			{Name: "id", Type: dataset.Bigint},
 			{Name: "visitor", Type: dataset.String, Class: dataset.Personal, Protect: dataset.Hash},
 			{Name: "page", Type: dataset.String, Rules: dataset.Rules{dataset.OneOf("home", "cart")}},
+			{Name: "mail", Type: dataset.String, Class: dataset.Personal, Protect: dataset.Tokenise("sellers")},
 		},
 		Subject: dataset.Subject{Name: "visitor", Column: "visitor"},
 	}
