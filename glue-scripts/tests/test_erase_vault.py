@@ -140,6 +140,19 @@ def test_what_a_dataset_has_brought_that_is_declared_no_more(lake: Lake) -> None
     assert told["detail"] == "were brought by datasets that are declared no more: sales.letters"
 
 
+def test_a_column_that_is_declared_no_more(lake: Lake) -> None:
+    """Batches are refused until it is declared again; until then its tokens are rows' still."""
+    with_keys(lake, "mail")
+    both = [*LETTERS["columns"], column("other", protect=MAIL)]
+    lake.declare(ORDERS | {"columns": ORDERS["columns"][:3]})
+    lake.declare(LETTERS | {"columns": both})
+    batch_of(lake, "sales.letters", put(lake, "1.csv", "id,mail,other\n1,l@x,o@x\n", "letters"))
+    lake.declare(LETTERS)
+    batch_of(lake, "sales.orders", put(lake, "1.csv", "id,seq,mail\n1,1,a@x\n", "orders"))
+    lake.erase("e1", "person", "a@x")
+    assert set(vault(lake).values()) == {"l@x", "o@x"}
+
+
 def test_a_dataset_that_writes_to_the_vault_is_waited_for(lake: Lake) -> None:
     with_keys(lake, "mail")
     lake.declare(ORDERS | {"columns": ORDERS["columns"][:3]})
