@@ -11,7 +11,7 @@ from rehearsal.cloud.enforcement import Denial, Denials
 from rehearsal.cloud.faults import Faults
 from rehearsal.cloud.gateway import Uses
 from rehearsal.cloud.identities import Credentials
-from rehearsal.cloud.running import Running
+from rehearsal.cloud.running import Running, Setup
 from rehearsal.cloud.work import IdleTimeout, InternalErrors, Problem
 
 Use = tuple[str, str, str, int]
@@ -74,7 +74,17 @@ class Cloud:
     def start(self) -> Cloud:
         """Start the endpoint. Raises RuntimeError when another Cloud runs in this process."""
         self.workdir.mkdir(parents=True, exist_ok=True)
-        self._running = Running(self, self._uses, self._denials)
+        setup = Setup(
+            self.workdir,
+            self.account,
+            self.region,
+            self.speed,
+            self.jobs,
+            self.scaled_environment,
+            self.enforce,
+            self.faults,
+        )
+        self._running = Running(setup, self._uses, self._denials)
         self.endpoint = self._running.clients.endpoint
         for part in self._parts:
             part.start()

@@ -7,7 +7,9 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from botocore.exceptions import ClientError
 from moto.core.base_backend import BackendDict
@@ -19,7 +21,7 @@ from rehearsal.cloud.clients import Clients
 from rehearsal.cloud.delivery import Delivery, Undeliverable, send_message
 from rehearsal.cloud.enforcement import Denials, Enforcement
 from rehearsal.cloud.events import Events
-from rehearsal.cloud.faults import Caller
+from rehearsal.cloud.faults import Caller, Faults
 from rehearsal.cloud.functions import Functions
 from rehearsal.cloud.gateway import Gateway, Server, Uses
 from rehearsal.cloud.identities import Credentials, Identities
@@ -37,8 +39,19 @@ from rehearsal.cloud.topics import repair_topics
 from rehearsal.cloud.work import Work
 from rehearsal.spark.launch import ProcessPerRun, Runner, SharedWorker
 
-if TYPE_CHECKING:
-    from rehearsal.cloud.cloud import Cloud
+
+@dataclass(frozen=True)
+class Setup:
+    """How a Cloud is to run, as its constructor says."""
+
+    workdir: Path
+    account: str
+    region: str
+    speed: float
+    jobs: str
+    scaled_environment: tuple[str, ...]
+    enforce: bool
+    faults: Faults
 
 
 class Running:
@@ -46,25 +59,25 @@ class Running:
 
     _only_one = threading.Lock()
 
-    def __init__(self, cloud: Cloud, uses: Uses, denials: Denials):
+    def __init__(self, setup: Setup, uses: Uses, denials: Denials):
         if not self._only_one.acquire(blocking=False):
             raise RuntimeError("another Cloud runs in this process: moto's state is shared, so stop it first")
         self.repairs = Repairs()
         try:
-            self._build(cloud, uses, denials)
+            self._build(setup, uses, denials)
         except BaseException:
             self.repairs.undo()
             self._only_one.release()
             raise
 
-    def _build(self, cloud: Cloud, uses: Uses, denials: Denials) -> None:
-        account, region, speed, faults = cloud.account, cloud.region, cloud.speed, cloud.faults
+    def _build(self, setup: Setup, uses: Uses, denials: Denials) -> None:
+        account, region, speed, faults = setup.account, setup.region, setup.speed, setup.faults
         self._configure_moto(account)
         self.work = work = Work()
         repairs = self.repairs
         self.identities = identities = Identities()
         names = Names(account, region)
-        self.enforcement = enforcement = Enforcement(names, identities, denials, uses.add, cloud.enforce)
+        self.enforcement = enforcement = Enforcement(names, identities, denials, uses.add, setup.enforce)
         self.clients = clients = Clients(region)
         self.logs = logs = Logs(account, region)
         self.queues = queues = Queues(account, region, speed, repairs)
@@ -99,10 +112,10 @@ class Running:
         self.functions = functions = Functions(
             account,
             region,
-            workdir=cloud.workdir,
+            workdir=setup.workdir,
             endpoint=lambda: clients.endpoint,
             speed=speed,
-            scaled_environment=cloud.scaled_environment,
+            scaled_environment=setup.scaled_environment,
             identities=identities,
             faults=faults,
             enforcement=enforcement,
@@ -113,12 +126,12 @@ class Running:
         )
         self.mappings = Mappings(account, region, speed, queues, functions, enforcement, work, repairs)
         self.machines = StateMachines(account, region, speed, clients.make, emit, identities, work, repairs)
-        folder = cloud.workdir / "spark"
-        self.runner: Runner = SharedWorker(folder) if cloud.jobs == "warm" else ProcessPerRun(folder)
+        folder = setup.workdir / "spark"
+        self.runner: Runner = SharedWorker(folder) if setup.jobs == "warm" else ProcessPerRun(folder)
         self.jobs = Jobs(
             account,
             region,
-            workdir=cloud.workdir,
+            workdir=setup.workdir,
             endpoint=lambda: clients.endpoint,
             runner=self.runner,
             make_client=clients.make,

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
 from moto.dms.responses import DatabaseMigrationServiceResponse
 
 from rehearsal.cloud.repairs import Repairs
 from rehearsal.dms import errors
-
-if TYPE_CHECKING:
-    from rehearsal.dms.service import Dms
+from rehearsal.dms.service import Dms
 
 Parameters = dict[str, Any]
 PAGE = 100
@@ -36,7 +34,7 @@ CLASSIC = (
 )
 
 
-def install(dms: Dms, repairs: Repairs) -> None:
+def install_answers(dms: Dms, repairs: Repairs) -> None:
     """Answer DMS's operations from `dms`."""
     for name, answer in _operations(dms).items():
         repairs.replace(DatabaseMigrationServiceResponse, name, _method(answer))

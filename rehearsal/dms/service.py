@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from rehearsal.cloud.calls import Names
 from rehearsal.cloud.logs import Logs
 from rehearsal.cloud.repairs import Repairs
-from rehearsal.dms import answers, errors
+from rehearsal.dms import errors
 from rehearsal.dms.database import Database
 from rehearsal.dms.faults import Faults
 from rehearsal.dms.plan import Plan
@@ -26,28 +27,17 @@ if TYPE_CHECKING:
 
 Parameters = dict[str, Any]
 STARTS = ("start-replication", "resume-processing", "reload-target")
-DEFAULT = Unverified()
-
-
-def install(cloud: Cloud, *databases: Database, unverified: Unverified = DEFAULT) -> Dms:
-    """Give the Cloud DMS and the databases it can replicate from. To be called before the Cloud starts.
-
-    The databases are parts of the Cloud: they are started (if they are not up yet) and stopped with it.
-    """
-    for database in databases:
-        cloud.attach(database)
-    part = Dms(cloud, list(databases), unverified)
-    cloud.attach(part)
-    return part
 
 
 class Dms:
-    """The part of the Cloud that replicates. `faults` plans what happens during full loads."""
+    """The part of the Cloud that replicates. `faults` plans what happens in full loads; `answer` gives it an API."""
 
     name = "dms"
 
-    def __init__(self, cloud: Cloud, databases: list[Database], unverified: Unverified):
-        self._cloud, self._databases, self._unverified = cloud, databases, unverified
+    def __init__(
+        self, cloud: Cloud, databases: list[Database], unverified: Unverified, answer: Callable[[Dms, Repairs], None]
+    ):
+        self._cloud, self._databases, self._unverified, self._answer = cloud, databases, unverified, answer
         self._repairs = Repairs()
         self.faults = Faults()
         self.registry = Registry(Names(cloud.account, cloud.region))
@@ -59,7 +49,7 @@ class Dms:
 
     def start(self) -> None:
         self._logs = Logs(self._cloud.account, self._cloud.region)
-        answers.install(self, self._repairs)
+        self._answer(self, self._repairs)
         for database in self._databases:
             database.on_return.append(self._source_is_back)
 

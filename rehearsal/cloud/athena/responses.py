@@ -4,39 +4,40 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from moto.athena.models import AthenaBackend
 from moto.athena.responses import AthenaResponse
 
 from rehearsal.cloud.athena import results
 from rehearsal.cloud.athena.engine import Answer
+from rehearsal.cloud.athena.running import Running
 from rehearsal.cloud.athena.states import FAILED, QUEUED, RUNNING, InvalidRequest
 from rehearsal.cloud.repairs import Repairs
-
-if TYPE_CHECKING:
-    from rehearsal.cloud.athena.service import Athena
 
 PAGE = 1000
 """Rows of one page of results, the header included."""
 
 
-def install_responses(repairs: Repairs, athena: Athena) -> None:
+def install_responses(repairs: Repairs, find: Callable[[str], Running]) -> None:
+    """Answer from moto's executions and what `find` knows of each besides. It raises InvalidRequest for others."""
+
     def get_query_execution(response: AthenaResponse) -> str:
         identifier = response._get_param("QueryExecutionId")
-        return json.dumps({"QueryExecution": _described(athena, response.athena_backend, identifier)})
+        return json.dumps({"QueryExecution": _described(find, response.athena_backend, identifier)})
 
     def batch_get_query_execution(response: AthenaResponse) -> str:
         wanted = response._get_param("QueryExecutionIds", [])
         known = [key for key in wanted if key in response.athena_backend.executions]
-        described = [_described(athena, response.athena_backend, key) for key in known]
+        described = [_described(find, response.athena_backend, key) for key in known]
         missing = [{"QueryExecutionId": key} for key in wanted if key not in known]
         return json.dumps({"QueryExecutions": described, "UnprocessedQueryExecutionIds": missing})
 
     def get_query_results(response: AthenaResponse) -> str:
         identifier = response._get_param("QueryExecutionId")
         execution = response.athena_backend.get_query_execution(identifier)
-        answer = athena.find(identifier).answer
+        answer = find(identifier).answer
         if execution.status in (QUEUED, RUNNING):
             raise InvalidRequest(f"Query has not yet finished. Current state: {execution.status}")
         if answer is None:
@@ -68,8 +69,8 @@ def install_responses(repairs: Repairs, athena: Athena) -> None:
     repairs.replace(AthenaResponse, "list_tags_for_resource", list_tags_for_resource)
 
 
-def _described(athena: Athena, backend: AthenaBackend, identifier: str) -> dict[str, Any]:
-    execution, running = backend.get_query_execution(identifier), athena.find(identifier)
+def _described(find: Callable[[str], Running], backend: AthenaBackend, identifier: str) -> dict[str, Any]:
+    execution, running = backend.get_query_execution(identifier), find(identifier)
     status: dict[str, Any] = {"State": execution.status, "SubmissionDateTime": execution.start_time}
     if execution.status not in (QUEUED, RUNNING):
         status["CompletionDateTime"] = running.ended

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 from moto.athena.models import AthenaBackend, Execution, WorkGroup, athena_backends
 
 from rehearsal.cloud.athena import results
-from rehearsal.cloud.athena.engine import Answer, Question, run
+from rehearsal.cloud.athena.engine import Question, run
 from rehearsal.cloud.athena.failure import QueryFailed, ScanLimit
 from rehearsal.cloud.athena.responses import install_responses
+from rehearsal.cloud.athena.running import Running
 from rehearsal.cloud.athena.states import CANCELLED, FAILED, QUEUED, RUNNING, SUCCEEDED, InvalidRequest
 from rehearsal.cloud.athena.tables import Catalog, split
 from rehearsal.cloud.identities import current_caller
@@ -37,23 +37,6 @@ def install(cloud: Cloud) -> Athena:
     return part
 
 
-@dataclass
-class Running:
-    """What the service knows of one execution besides what moto keeps. caller: the access key of who asked."""
-
-    question: Question
-    location: str
-    encryption: dict[str, Any]
-    caller: str
-    reason: str = ""
-    category: int = 0
-    answer: Answer | None = None
-    cancelled: bool = False
-    connection: duckdb.DuckDBPyConnection | None = None
-    started: float = field(default_factory=time.time)
-    ended: float | None = None
-
-
 class Athena:
     """The part of the Cloud that runs queries, two at a time."""
 
@@ -68,7 +51,7 @@ class Athena:
     def start(self) -> None:
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="athena")
         _install_backend(self._repairs, self)
-        install_responses(self._repairs, self)
+        install_responses(self._repairs, self.find)
 
     def busy(self) -> list[str]:
         states = self._states()
