@@ -68,7 +68,7 @@ $(STAMPS)/ready: $(STAMPS)/python $(STAMPS)/node $(STAMPS)/jars $(STAMPS)/go
 
 check: setup lint ## quick checks: style, pure Go tests, Python tests without Spark (minutes)
 	$(call say,check: Go without CDK)
-	@go test -short ./constructs/dataset/... ./constructs/internal/check/... ./lambda/... ./test/layering/... ./test/readme/...
+	@go test -short ./constructs/dataset/... ./constructs/internal/check/... ./lambda/... ./test/layering/... ./test/props/... ./test/readme/...
 	$(call say,check: Python without Spark and without the stand-in)
 	@$(PY) -m pytest -m "not spark and not cloud and not soak" glue-scripts/tests rehearsal/tests
 

@@ -1,6 +1,7 @@
 package cdktest
 
 import (
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -25,10 +26,21 @@ type Changes[P any] map[string]Change[P]
 
 // Effects holds that every exported field of props is read: each change gives another template than base does, and what
 // has to be given is asked for. Base makes small props in a stack in which data may be deleted; build makes the construct of
-// them. Fields of structs of this module are fields of their own. The name of a type P that has to be tested so is found in
-// the text of the tests.
+// them. Fields of structs of this module are fields of their own. The package test/props holds that each such type P of
+// constructs is handed to it.
 func Effects[P any](t *testing.T, base func(awscdk.Stack) P, build func(awscdk.Stack, *P), changes Changes[P]) {
 	t.Helper()
+	for _, problem := range ineffective(t, base, build, changes) {
+		t.Error(problem)
+	}
+}
+
+// ineffective tells what Effects reports.
+func ineffective[P any](t *testing.T, base func(awscdk.Stack) P, build func(awscdk.Stack, *P), changes Changes[P]) (problems []string) {
+	t.Helper()
+	tell := func(path, format string, args ...any) {
+		problems = append(problems, path+": "+fmt.Sprintf(format, args...))
+	}
 	render := func(changes ...func(awscdk.Stack, *P)) string {
 		stack := NewStackWith(t, map[string]any{"strata:allow-deletion": true})
 		props := base(stack)
@@ -42,36 +54,40 @@ func Effects[P any](t *testing.T, base func(awscdk.Stack) P, build func(awscdk.S
 	}
 	fields := map[string][]int{}
 	leaves(reflect.TypeFor[P](), "", nil, fields)
-	plain := render(nil)
+	plain := render()
 	for _, path := range slices.Sorted(maps.Keys(fields)) {
 		change, known := changes[path]
 		switch {
 		case !known:
-			t.Errorf("%s: no change of it is tried, so nobody would notice that nothing reads it", path)
+			tell(path, "no change of it is tried, so nobody would notice that nothing reads it")
 		case change.Do != nil:
 			without := plain
 			if change.Given != nil {
 				without = render(change.Given)
 			}
-			if text, err := attempt(func() string { return render(change.Given, change.Do) }); err != nil {
-				t.Errorf("%s: its change is refused: %v", path, err)
+			text, refusal := attempt(func() string { return render(change.Given, change.Do) })
+			if refusal != nil {
+				tell(path, "its change is refused: %v", refusal)
 			} else if text == without {
-				t.Errorf("%s: changes nothing", path)
+				tell(path, "changes nothing")
 			}
 		default:
 			stack := NewStack(t)
 			props := base(stack)
 			reflect.ValueOf(&props).Elem().FieldByIndex(fields[path]).SetZero()
-			if err := Rejected(t, func() { build(stack, &props) }); !strings.Contains(err.Error(), path) {
-				t.Errorf("%s: is left out, and the error does not name it: %v", path, err)
+			if _, refusal := attempt(func() string { build(stack, &props); return "" }); refusal == nil {
+				tell(path, "is left out, and nothing asks for it")
+			} else if !strings.Contains(fmt.Sprint(refusal), path) {
+				tell(path, "is left out, and the error does not name it: %v", refusal)
 			}
 		}
 	}
-	for path := range changes {
+	for _, path := range slices.Sorted(maps.Keys(changes)) {
 		if fields[path] == nil {
-			t.Errorf("%s: is no field; they are %v", path, slices.Sorted(maps.Keys(fields)))
+			tell(path, "is no field; they are %v", slices.Sorted(maps.Keys(fields)))
 		}
 	}
+	return problems
 }
 
 // attempt is what text returns, or what it panics with.
