@@ -34,7 +34,10 @@ var below = map[string][]string{
 }
 
 // declarations are the layers that stay plain Go, so that functions can read them.
-var declarations = []string{"constructs/dataset", "constructs/persona", "constructs/internal/check"}
+var declarations = append([]string{"constructs/dataset", "constructs/persona"}, plain...)
+
+// plain are the helpers that declarations, and their tests, may import.
+var plain = []string{"constructs/internal/check", "constructs/internal/effects"}
 
 // cdk are the modules that only constructs and what composes them may import.
 var cdk = []string{"github.com/aws/aws-cdk-go/", "github.com/aws/constructs-go/", "github.com/aws/jsii-runtime-go", "github.com/cdklabs/"}
@@ -59,7 +62,7 @@ func broken(from, to string) string {
 	local, inModule := strings.CutPrefix(to, Module+"/")
 	if !inModule {
 		if slices.Contains(declarations, from) && !standard(to) {
-			return "declarations import the standard library and internal/check only"
+			return "declarations import the standard library, internal/check and internal/effects only"
 		}
 		if from == "lambda/contract" && !standard(to) {
 			return "lambda/contract imports the standard library only"
@@ -78,8 +81,8 @@ func broken(from, to string) string {
 	case within(from, "glue-scripts"):
 		return "glue-scripts only embeds the jobs"
 	case slices.Contains(declarations, from):
-		if local != "constructs/internal/check" {
-			return "declarations import the standard library and internal/check only"
+		if !slices.Contains(plain, local) {
+			return "declarations import the standard library, internal/check and internal/effects only"
 		}
 	case within(from, "constructs"):
 		return brokenBetweenLayers(from, local, source, target)

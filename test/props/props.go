@@ -1,5 +1,5 @@
-// Package props finds declarations of constructs whose fields no test tries: the structs that users fill in, and the calls of
-// cdktest.Effects by which their tests hold that every field changes the template.
+// Package props finds declarations whose fields no test tries: the structs that users fill in, and the calls of
+// cdktest.Effects and effects.Ineffective by which tests hold that every field changes what is made of them.
 package props
 
 import (
@@ -14,11 +14,11 @@ import (
 	"strings"
 )
 
-// declared is what the names of structs that users fill in end with, in the packages of constructs.
-var declared = regexp.MustCompile(`^([A-Z]\w*)?(Props|Attributes)$`)
+// declared are the structs that users fill in, by <package>.<name>: props and attributes of constructs, and the parts of a
+// dataset's declaration that are no fields of dataset.Spec.
+var declared = regexp.MustCompile(`^(\w+\.([A-Z]\w*)?(Props|Attributes)|dataset\.(Spec|Column|\w*CSV|\w*JSON|DMS))$`)
 
-// Untested lists the structs below root, as <package>.<name>, that no test below it hands to cdktest.Effects. What has no
-// exported field needs none.
+// Untested lists the declared structs below root that no test below it tries. What has no exported field needs none.
 func Untested(root string) ([]string, error) {
 	found, tried := map[string]bool{}, map[string]bool{}
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
@@ -58,11 +58,12 @@ func structs(file *ast.File, found map[string]bool) {
 		}
 		for _, s := range general.Specs {
 			spec, ok := s.(*ast.TypeSpec)
-			if !ok || !declared.MatchString(spec.Name.Name) {
+			if !ok {
 				continue
 			}
-			if body, ok := spec.Type.(*ast.StructType); ok && exported(body) {
-				found[file.Name.Name+"."+spec.Name.Name] = true
+			name := file.Name.Name + "." + spec.Name.Name
+			if body, ok := spec.Type.(*ast.StructType); ok && ast.IsExported(spec.Name.Name) && declared.MatchString(name) && exported(body) {
+				found[name] = true
 			}
 		}
 	}
@@ -74,8 +75,7 @@ func exported(body *ast.StructType) bool {
 	})
 }
 
-// note adds what the functions of a test file hand to Effects: the type of its changes, by a name of the function's own or
-// of a package.
+// note adds what the functions of a test file try: the type of the changes, by a name of the function's own or of a package.
 func note(file *ast.File, tried map[string]bool) {
 	for _, d := range file.Decls {
 		function, ok := d.(*ast.FuncDecl)
@@ -90,22 +90,33 @@ func note(file *ast.File, tried map[string]bool) {
 					aliases[n.Name.Name] = named(n.Type)
 				}
 			case *ast.CallExpr:
-				if named(n.Fun) != "cdktest.Effects" || len(n.Args) != 4 {
+				if called := named(n.Fun); called != "cdktest.Effects" && called != "effects.Ineffective" || len(n.Args) != 4 {
 					return true
 				}
-				if changes, ok := n.Args[3].(*ast.CompositeLit); ok {
-					if of, ok := changes.Type.(*ast.IndexExpr); ok {
-						name := named(of.Index)
-						if meant, ok := aliases[name]; ok {
-							name = meant
-						}
-						tried[name] = true
-					}
+				name := changed(n.Args[3])
+				if meant, ok := aliases[name]; ok {
+					name = meant
 				}
+				tried[name] = true
 			}
 			return true
 		})
 	}
+}
+
+// changed is the type that a literal of changes is about: the last one in its brackets.
+func changed(e ast.Expr) string {
+	literal, ok := e.(*ast.CompositeLit)
+	if !ok {
+		return ""
+	}
+	switch of := literal.Type.(type) {
+	case *ast.IndexExpr:
+		return named(of.Index)
+	case *ast.IndexListExpr:
+		return named(of.Indices[len(of.Indices)-1])
+	}
+	return ""
 }
 
 // named is a name, with its package if it has one; empty for any other expression.
