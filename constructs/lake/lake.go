@@ -2,7 +2,9 @@ package lake
 
 import (
 	"maps"
+	"time"
 
+	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssecretsmanager"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/constructs-go/constructs/v10"
@@ -75,12 +77,15 @@ func (l *Lake) newStorage() {
 		props.AccessLogs, props.AllowDeletion = logs, l.props.AllowDeletion
 		return storage.NewZone(l, id, &props)
 	}
+	tables := func(id string, key awskms.IKey, results time.Duration) *storage.Zone {
+		return zone(id, storage.ZoneProps{Key: key, NoncurrentRetention: l.props.NoncurrentRetention, ResultRetention: results})
+	}
 	l.raw = zone("Raw", storage.ZoneProps{Key: l.keys.Raw(), Landing: true, Retention: l.props.RawRetention})
-	l.cleaned = zone("Cleaned", storage.ZoneProps{Key: l.keys.Cleaned()})
-	l.curated = zone("Curated", storage.ZoneProps{Key: l.keys.Curated()})
-	l.quarantine = zone("Quarantine", storage.ZoneProps{Key: l.keys.Quarantine()})
+	l.cleaned = tables("Cleaned", l.keys.Cleaned(), 0)
+	l.curated = tables("Curated", l.keys.Curated(), 0)
+	l.quarantine = tables("Quarantine", l.keys.Quarantine(), 0)
 	if len(l.manifest.Vaults()) > 0 {
-		l.vaultZone = zone("Vault", storage.ZoneProps{Key: l.keys.Vault(), ResultRetention: detokenisedRetention})
+		l.vaultZone = tables("Vault", l.keys.Vault(), detokenisedRetention)
 	}
 	l.artifacts = storage.NewArtifacts(l, "Artifacts", &storage.ArtifactsProps{
 		Key: l.keys.Control(), AccessLogs: logs, AllowDeletion: l.props.AllowDeletion,

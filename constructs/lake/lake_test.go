@@ -81,8 +81,9 @@ func TestRejections(t *testing.T) {
 			[]string{"Pipeline.Lease: is out of range; got 1s", "Pipeline.Workers: is out of range; got 1"}},
 		"ages": {with(func(p *lake.Props) { p.Pipeline.JobTimeout = 7 * 24 * time.Hour }),
 			[]string{"Pipeline.JobTimeout: is too long: a job could still need what maintenance of", "allowed: at most 144h0m0s, or a longer Maintenance.Unreferenced of the dataset"}},
-		"reconcile":  {with(func(p *lake.Props) { p.ReconcileEvery = time.Minute }), []string{"ReconcileEvery: is out of range; got 1m0s"}},
-		"retention":  {with(func(p *lake.Props) { p.RawRetention = time.Hour }), []string{"RawRetention: is no number of whole days; got 1h0m0s"}},
+		"reconcile": {with(func(p *lake.Props) { p.ReconcileEvery = time.Minute }), []string{"ReconcileEvery: is out of range; got 1m0s"}},
+		"retention": {with(func(p *lake.Props) { p.RawRetention, p.NoncurrentRetention = time.Hour, -24*time.Hour }), []string{
+			"RawRetention: is no number of whole days; got 1h0m0s", "NoncurrentRetention: is no number of whole days; got -24h0m0s"}},
 		"logs":       {with(func(p *lake.Props) { p.LogRetention = 2 * 24 * time.Hour }), []string{"LogRetention: is no retention of CloudWatch Logs"}},
 		"scan limit": {with(func(p *lake.Props) { p.ScanLimit = 1 }), []string{"ScanLimit: is too small; got 1"}},
 		"email":      {with(func(p *lake.Props) { p.AlarmEmails = []string{"ops"} }), []string{`AlarmEmails[0]: is no e-mail address; got "ops"`}},

@@ -57,6 +57,11 @@ type Props struct {
 	// dataset declares a Subject: raw objects are never rewritten, so whoever is erased stays in them until they go.
 	// Default: forever.
 	RawRetention time.Duration
+	// NoncurrentRetention is how long the table zones (cleaned, curated, quarantine, vaults) keep files after their deletion,
+	// in whole days: what maintenance or a mistake has removed can be brought back for as long, and is held, and paid for, as
+	// long. It is part of the time after which an erasure is complete.
+	// Default: storage.DefaultNoncurrentRetention, 30 days.
+	NoncurrentRetention time.Duration
 	// ScanLimit cancels an Athena query that has scanned this many bytes, at least 10,000,000.
 	// Default: consumption.DefaultScanLimit, 1 TiB.
 	ScanLimit int64

@@ -50,6 +50,7 @@ func TestProps(t *testing.T) {
 			"ConfigureJob":               {Do: func(_ awscdk.Stack, p *props) { p.ConfigureJob = flex }},
 			"ReconcileEvery":             {Do: func(_ awscdk.Stack, p *props) { p.ReconcileEvery = time.Hour }},
 			"RawRetention":               {Do: func(_ awscdk.Stack, p *props) { p.RawRetention = 30 * 24 * time.Hour }},
+			"NoncurrentRetention":        {Do: func(_ awscdk.Stack, p *props) { p.NoncurrentRetention = week }},
 			"ScanLimit":                  {Do: func(_ awscdk.Stack, p *props) { p.ScanLimit = 10_000_000 }},
 			"AlarmTopic": {
 				Given: func(s awscdk.Stack, _ *props) { awssns.NewTopic(s, jsii.String("Own"), nil) },

@@ -170,6 +170,9 @@ func (p *Props) workgroup(manifest *dataset.Manifest, artifacts storage.ZoneRef,
 func (p *Props) checkSettings(l *check.List) {
 	l.Under("Pipeline", p.Pipeline.Validate())
 	l.Under("ReconcileEvery", ingestion.CheckReconcileEvery(p.ReconcileEvery))
+	if p.NoncurrentRetention < 0 || p.NoncurrentRetention%day != 0 {
+		l.Add("NoncurrentRetention", "is no number of whole days", p.NoncurrentRetention, "a positive multiple of 24h, or zero for 30 days")
+	}
 	if p.RawRetention < 0 || p.RawRetention%day != 0 {
 		l.Add("RawRetention", "is no number of whole days", p.RawRetention, "a positive multiple of 24h, or zero for forever")
 	}
