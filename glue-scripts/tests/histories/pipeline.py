@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lake import Lake
@@ -17,6 +17,8 @@ from pyspark.sql import SparkSession
 from histories.wire import Wire
 
 MAX_ATTEMPTS = 3
+# What the ledger's transaction that keeps an outcome does besides: the batch is open no more.
+_OUTCOME = "Delete open/"
 _FAR = 4_000_000_000
 
 
@@ -24,7 +26,8 @@ class Pipeline:
     """Runs batches of one dataset to their outcomes.
 
     A run after one that was struck has a session of its own: nothing lives on that a dead process would not leave.
-    `struck` tells of the faults that did strike, `effects` is the largest number of side effects a run had.
+    `struck` tells of the faults that did strike, `effects` is the largest number of side effects of a run until it kept
+    its last outcome: compaction, which comes after it, has the more the longer it was put off.
     """
 
     def __init__(self, lake: Lake, dataset: str, wire: Wire, struck: Callable[[str], None] = lambda _: None) -> None:
@@ -78,7 +81,7 @@ class Pipeline:
                 failure = error
             finally:
                 activate(self.lake.spark)
-        self.effects = max(self.effects, len(running.effects))
+        self.effects = max(self.effects, until_outcome(running.effects))
         if running.fired:
             self._session = None
             self.struck.append(f"{fault} {running.effects[fault[1] - 1]}: {failure}")
@@ -134,3 +137,8 @@ class Pipeline:
     def _put(self, record: dict, changed: dict[str, Any]) -> None:
         kept = {k: v for k, v in record.items() if k not in ("pk", "sk")} | changed
         self.lake.put(record["pk"], record["sk"], kept)
+
+
+def until_outcome(effects: Sequence[str]) -> int:
+    """How many of a run's side effects come until the last outcome that it kept; all of them if it kept none."""
+    return max((i for i, effect in enumerate(effects, 1) if _OUTCOME in effect), default=len(effects))

@@ -14,7 +14,8 @@ from histories.delivery import Slot
 from histories.plan import Plan, plan_on, random_plan
 
 _TOGETHER = 250
-# At least as many side effects as a run of one batch has; a sweep strikes each.
+# At least as many side effects as a run of one batch has until its outcome is kept; a sweep strikes each, and those of
+# the compaction that may follow as far as it goes.
 EFFECTS = 36
 SWEEPS = ("merges", "loads", "first")
 _KINDS = ("shared", "alone", *SWEEPS)

@@ -36,7 +36,7 @@ def test_ten_thousand_histories(spark: SparkSession, table_format: str, capsys: 
             plan = plan_of(state.seed, table_format, name)
             verdict = check(spark, plan, f"{table_format}, {name}, SEED={state.seed}")
             if name.startswith(SWEEPS):
-                assert verdict.effects <= EFFECTS, f"{name} leaves out side effects after the {EFFECTS}th"
+                assert verdict.effects <= EFFECTS, f"{name} leaves out side effects of a batch after the {EFFECTS}th"
             state.note(
                 name, {"histories": len(plan.histories), "batches": verdict.batches, "faults": len(verdict.faults)}
             )

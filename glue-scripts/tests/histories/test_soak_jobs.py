@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from histories.pipeline import until_outcome
 from histories.plan import batches
 from histories.soak import Asked, State, names, plan_of
 
@@ -29,6 +30,13 @@ def test_jobs_are_what_was_asked_for() -> None:
             assert {n for k, _, n, *w in struck if (k, w) == (kind, [when])} == set(range(1, 37)), (kind, when)
     assert plan_of(1, "iceberg", "alone 3") == plan_of(1, "iceberg", "alone 3")
     assert plan_of(1, "iceberg", "alone 3") != plan_of(2, "iceberg", "alone 3")
+
+
+def test_effects_are_counted_until_an_outcome() -> None:
+    outcome = "dynamodb:TransactWriteItems Update batch#1/batch; ConditionCheck lease#d/lease; Delete open/d#1"
+    assert until_outcome(["s3:PutObject a", outcome, "s3:PutObject b", "glue:UpdateTable t"]) == 2
+    assert until_outcome([outcome, "s3:PutObject a", outcome, "s3:PutObject b"]) == 3
+    assert until_outcome(["s3:PutObject a", "s3:PutObject b"]) == 2
 
 
 def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
