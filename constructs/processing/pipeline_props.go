@@ -28,7 +28,7 @@ type AlarmTopic interface {
 
 // Vault is where the tokens of one name are turned back.
 type Vault struct {
-	// Database holds the vault's table. Refine adds to it, and maintenance keeps it.
+	// Database holds the vault's table. Refine adds to it, maintenance keeps it, erasures take from it.
 	Database catalog.DatabaseRef
 	// Secret is the key under which tokens are made.
 	Secret *security.HashSecret

@@ -15,7 +15,7 @@ from lakejobs.tables.interface import Fence
 # A run holds the lease of a dataset for minutes; then there is a gap, in which dispatch looks for what has arrived.
 WAIT_SECONDS = 600
 _POLL_SECONDS = 2.0
-# The lease of a vault: runs of maintenance hold it, batches do not.
+# The lease of a vault: runs of maintenance and erasures hold it, batches do not.
 _VAULTS = "vault/"
 
 
