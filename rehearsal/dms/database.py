@@ -168,10 +168,14 @@ class Database:
     def log_end(self) -> int:
         """Where the server's log ends: what was committed lies before it. Quick: its connection is kept."""
         with self._lock:
-            if self._probe is None or self._probe.closed:
-                self._probe = self.admin("postgres")
-            text = self._probe.execute("SELECT pg_current_wal_flush_lsn()").fetchone()[0]
+            text = self._kept().execute("SELECT pg_current_wal_flush_lsn()").fetchone()[0]
         return lsn_number(text)
+
+    def is_read(self, slot: str) -> bool:
+        """Whether somebody reads from a replication slot of this name now. Quick: its connection is kept."""
+        with self._lock:
+            query = "SELECT 1 FROM pg_replication_slots WHERE slot_name = %s AND active"
+            return self._kept().execute(query, [slot]).fetchone() is not None
 
     def vanish(self) -> None:
         """Cut every connection and stop answering, as a crashed server does. What was committed stays."""
@@ -194,6 +198,11 @@ class Database:
             change = sql.SQL("ALTER ROLE {} PASSWORD {}")
             admin.execute(change.format(sql.Identifier(self.username), sql.Literal(password)))
         self.password = password
+
+    def _kept(self) -> psycopg.Connection[Any]:
+        if self._probe is None or self._probe.closed:
+            self._probe = self.admin("postgres")
+        return self._probe
 
     def _launch(self) -> None:
         self._control("-w", "-o", f"-k {self._folder}", "-l", str(self._folder / "log"), "start")

@@ -56,6 +56,8 @@ class Engine:
         if capture is None or stream is None:
             return "a new connection"
         end = self._plan.source.log_end()
+        if end is not None and not self._plan.source.is_read():
+            return "a new connection"  # the source has just ended that of the stream, which does not know it yet
         if end is not None and stream.position < end:
             return "changes to be read"
         # what was read just now is seen here: asked the other way round, it could be missed

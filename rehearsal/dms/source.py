@@ -95,6 +95,11 @@ class Source:
         database = self._database()
         return database.log_end() if database.up else None
 
+    def is_read(self) -> bool:
+        """Whether a connection reads from the slot now; False when the server is not up."""
+        database = self._database()
+        return database.up and database.is_read(self.slot)
+
     @property
     def up(self) -> bool:
         return self._database().up

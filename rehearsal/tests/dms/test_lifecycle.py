@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from rehearsal.dms.pgoutput import Message
+from rehearsal.dms.stream import Stream
 from rehearsal.dms.telemetry import METRICS
 from rehearsal.tests.dms.conftest import Model, Replicating
 
@@ -232,6 +235,27 @@ def test_a_dropped_slot_fails_until_a_reload(model: Model) -> None:
     model.execute("INSERT INTO ds VALUES (5, 0)")
     replicating.settle()
     assert ids(replicating.changed("ds")) == [5]
+
+
+def test_a_run_whose_reader_was_just_ended_is_busy(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It knows of it at its next look only: until then nobody may take what was committed for delivered."""
+    replicating = running(model, "en")
+    looking, held = threading.Event(), threading.Event()
+    read = Stream.read
+
+    def late(stream: Stream, timeout: float) -> Iterator[tuple[int, Message]]:
+        looking.set()
+        assert held.wait(60)
+        yield from read(stream, timeout)
+
+    monkeypatch.setattr(Stream, "read", late)
+    assert looking.wait(60)
+    assert model.dms.under_way(replicating.arn) != "a new connection"
+    model.dms.drop_slot(replicating.arn)
+    assert model.dms.under_way(replicating.arn) == "a new connection"
+    held.set()
+    replicating.settle()
+    assert "does not exist" in failure(replicating)
 
 
 def test_a_source_that_disappears_in_mid_load_is_loaded_again(model: Model) -> None:
