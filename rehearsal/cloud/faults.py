@@ -98,7 +98,8 @@ class Faults:
 
     @property
     def calls(self) -> tuple[Call, ...]:
-        """Every mutating call so far, the administrator's among them. Refused calls are not in it."""
+        """Every mutating call so far, the administrator's among them. Refused calls are not in it, and a call that an
+        SDK sent again is in it once."""
         with self._lock:
             return tuple(self._calls)
 

@@ -44,12 +44,41 @@ class Uses:
             return sorted((role, action, resource, count) for (role, action, resource), count in self._counts.items())
 
 
+class Repeats:
+    """Tells a call that an SDK sends again, because its answer was lost on the way, from another call alike.
+
+    The SDKs give every attempt of a call the same `amz-sdk-invocation-id`. On a busy machine the SDK of Go loses
+    answers here as it does those of AWS: https://github.com/aws/aws-sdk-go-v2/issues/2737
+    """
+
+    KEPT = 10_000
+    """So many calls are remembered: an SDK gives up long before."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seen: dict[str, None] = {}
+
+    def is_one(self, request: Request) -> bool:
+        """Whether the call arrived before. One that was sent before and did not arrive is none."""
+        invocation = request.headers.get("amz-sdk-invocation-id")
+        if invocation is None:
+            return False
+        with self._lock:
+            if invocation in self._seen:
+                return True
+            self._seen[invocation] = None
+            if len(self._seen) > self.KEPT:
+                del self._seen[next(iter(self._seen))]
+        return False
+
+
 class Gateway:
     """WSGI application around moto's own."""
 
     def __init__(self, names: Names, identities: Identities, faults: Faults, enforcement: Enforcement, work: Work):
         self._names, self._identities, self._faults = names, identities, faults
         self._enforcement, self._work = enforcement, work
+        self._repeats = Repeats()
         self._moto = _Dispatcher(_backend_app)
         self._locks = {service: threading.RLock() for service in SERIAL_SERVICES}
         self.on_kill: Callable[[Caller, bool], None] = lambda _caller, _process: None
@@ -71,6 +100,8 @@ class Gateway:
         if not request.mutating:
             return self._perform(request, environ, start_response)
         self._work.touch()
+        if self._repeats.is_one(request):
+            return self._perform(request, environ, start_response)
         call, kill = self._faults.record(caller, request.service, request.action, request.resource, request.detail)
         if kill is None:
             return self._perform(request, environ, start_response)

@@ -107,3 +107,20 @@ def test_the_administrator_is_never_killed(account: Account) -> None:
 def test_wrong_plans_are_refused(account: Account, wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"nth=.* must be 1 or more and when=.* 'before' or 'after'"):
         account.cloud.faults.kill(Match(), **wrong)
+
+
+def test_a_call_whose_answer_is_lost_is_recorded_once(account: Account) -> None:
+    bucket, s3 = account.bucket(), account.cloud.client("s3")
+    lost = []
+
+    def lose(attempts: int, **_event: Any) -> int | None:
+        """Retry the first attempt without a pause, as if its answer had not come."""
+        lost.append(attempts)
+        return 0 if attempts == 1 else None
+
+    account.cloud.faults.clear()
+    s3.meta.events.register_first("needs-retry.s3.PutObject", lose)
+    for _ in range(2):
+        s3.put_object(Bucket=bucket, Key="same", Body=b"x")
+    assert lost == [1, 2, 1, 2], "each was sent twice"
+    assert [call.action for call in account.cloud.faults.calls] == ["PutObject"] * 2
