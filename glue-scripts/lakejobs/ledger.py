@@ -130,6 +130,11 @@ class Ledger:
             tuple(CorrectionFile(f["bucket"], f["key"], f["version"]) for f in item.get("corrections", [])),
         )
 
+    def dataset_of(self, batch: str) -> str | None:
+        """The dataset of a batch, None of one that the ledger does not know."""
+        item = self._items.get(_batch_key(batch))
+        return None if item is None else item["dataset"]
+
     def state(self, batch: str) -> str | None:
         """The state of a batch, None of one that the ledger does not know."""
         item = self._items.get(_batch_key(batch))

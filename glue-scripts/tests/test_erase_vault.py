@@ -137,7 +137,23 @@ def test_what_a_dataset_has_brought_that_is_declared_no_more(lake: Lake) -> None
     assert set(vault(lake).values()) == {"l@x", "m@x"}
     (told,) = of(rows, "unsearched", "vault", "vault mail")
     assert (told["row_count"], told["until"]) == (2, "never")
-    assert told["detail"] == "were brought by datasets that are declared no more: sales.letters"
+    assert told["detail"] == "were brought by sales.letters, which is declared no more"
+
+
+def test_what_a_batch_has_brought_that_the_ledger_does_not_know(lake: Lake) -> None:
+    """A ledger that was restored has forgotten it. Where else its values are cannot be told: they stay."""
+    with_keys(lake, "mail")
+    lake.declare(ORDERS | {"columns": ORDERS["columns"][:3]})
+    lost = batch_of(lake, "sales.orders", put(lake, "1.csv", "id,seq,mail\n1,1,a@x\n2,1,b@x\n"))
+    batch_of(lake, "sales.orders", put(lake, "2.csv", "id,seq,mail\n1,2,c@x\n2,2,d@x\n"))
+    batch_of(lake, "sales.orders", put(lake, "3.csv", "id,seq,mail\n1,3,e@x\n"))
+    key = {"pk": {"S": f"batch#{lost['batch']}"}, "sk": {"S": "batch"}}
+    lake.dynamodb.delete_item(TableName=lake.ledger_table, Key=key)
+    rows = lake.erase("e1", "person", "d@x")
+    assert set(vault(lake).values()) == {"a@x", "b@x", "e@x"}
+    (told,) = of(rows, "unsearched", "vault", "vault mail")
+    assert (told["row_count"], told["until"]) == (2, "never")
+    assert told["detail"] == f"were brought by batch {lost['batch']}, which the ledger does not know"
 
 
 def test_a_column_that_is_declared_no_more(lake: Lake) -> None:

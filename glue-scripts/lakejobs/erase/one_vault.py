@@ -5,7 +5,7 @@ docs/decisions/0038-erasure-reaches-vaults.md has the rules.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import reduce
@@ -41,10 +41,10 @@ class _State:
 
 @dataclass(frozen=True)
 class Unused:
-    """Values whose token no row has: those to remove, and how many a dataset brought that is not declared any more."""
+    """Values whose token no row has: those to remove, and how many stay, for whose sake (see `_kept`)."""
 
     rows: DataFrame
-    strange: int
+    kept: int
     strangers: tuple[str, ...]
 
 
@@ -104,24 +104,29 @@ class VaultEraser:
 
     @contextmanager
     def _unused(self, table: Table) -> Iterator[Unused]:
-        """With their places. What a dataset has brought that is declared no more may be in tables that nobody looks
-        into: it stays."""
+        """With their places."""
         unused = table.read(table.main, placed=True).join(self._used(), on=TOKEN, how="left_anti")
         with held(unused) as rows:
             by = {row[FIRST_BATCH]: row["count"] for row in rows.groupBy(FIRST_BATCH).count().collect()}
-            strange = self._strange(by)
+            kept = self._kept(by)
             known = rows
-            if strange:
-                theirs = literal_table(self.eraser.spark, {FIRST_BATCH: "string"}, [(b,) for b in sorted(strange)])
+            if kept:
+                theirs = literal_table(self.eraser.spark, {FIRST_BATCH: "string"}, [(b,) for b in sorted(kept)])
                 known = rows.join(F.broadcast(theirs), on=FIRST_BATCH, how="left_anti")
-            count = sum(by[batch] for batch in strange)
-            yield Unused(known, count, tuple(sorted(set(strange.values()))))
+            yield Unused(known, sum(by[batch] for batch in kept), tuple(sorted(set(kept.values()))))
 
-    def _strange(self, batches: Sequence[str]) -> dict[str, str]:
-        """Those of the batches that another dataset than the users brought, with that dataset."""
-        ids = {d.id for d in self.users}
-        found = {batch: self.eraser.ledger.batch(batch).dataset for batch in sorted(batches)}
-        return {batch: dataset for batch, dataset in found.items() if dataset not in ids}
+    def _kept(self, batches: Iterable[str]) -> dict[str, str]:
+        """Those of the batches whose values may be in tables that nobody looks into, with what brought them: a dataset
+        that is declared no more, or a batch that the ledger does not know, after it was restored."""
+        users = {d.id for d in self.users}
+        kept = {}
+        for batch in sorted(batches):
+            dataset = self.eraser.ledger.dataset_of(batch)
+            if dataset is None:
+                kept[batch] = f"batch {batch}, which the ledger does not know"
+            elif dataset not in users:
+                kept[batch] = f"{dataset}, which is declared no more"
+        return kept
 
     def _used(self) -> DataFrame:
         """Every token that a row has. Of what was deleted a CDC table keeps the key, which is no row."""
@@ -155,9 +160,9 @@ class VaultEraser:
                        before.figures.files, table.figures.files, detail="values that no row has any more"),
                 Result(owner, VAULT, self._place, VERIFIED, version_after=table.main),
             ]  # fmt: skip
-            if unused.strange:
-                why = f"were brought by datasets that are declared no more: {', '.join(unused.strangers)}"
-                found.append(Result(owner, VAULT, self._place, UNSEARCHED, "", unused.strange, until=NEVER, detail=why))
+            if unused.kept:
+                why = f"were brought by {'; '.join(unused.strangers)}"
+                found.append(Result(owner, VAULT, self._place, UNSEARCHED, "", unused.kept, until=NEVER, detail=why))
         at_once = eraser.request.expire_history and not table.has_past
         return [*found, eraser.remainder.vault_history(self.vault, self._place, at_once)]
 
