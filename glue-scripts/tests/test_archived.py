@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lake import Lake
 from lakejobs.lists import Object
-from test_refine_flow import HEADER, ORDERS
+from orders import HEADER, ORDERS
 
 REASON = "is in an archive class of S3; replay its batch with restore"
 

@@ -12,13 +12,13 @@ from formats import every_format
 from lake import Lake, column, dataset, parquet
 from lakejobs.errors import JobFailed
 from lakejobs.refine.apply import Application
+from orders import HEADER, ORDERS
 from parts import ID as PART_ID
 from parts import PARTS, insert, part, update
 from parts import state as parts_state
 from snapshots import ID as RATE_ID
 from snapshots import RATES, deliver
 from snapshots import state as rates
-from test_refine_flow import HEADER, ORDERS
 
 COLUMNS = [name for name, _ in json.loads((ROOT / "constructs/catalog/job_tables.json").read_bytes())["corrections"]]
 VALID = "the record's own values are valid, so there is nothing to correct: land a record of its own instead"

@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import json
 import random
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pytest
 from conftest import ROOT
 from dms import change, file
+from erasures import ID, batch_of, next_second, of, put
 from formats import every_format, soak_format
 from histories.wire import Wire
 from lake import Lake, column, dataset, replicated
@@ -22,7 +22,6 @@ from lakejobs.aws import Clients
 from lakejobs.erase.job import erase
 from lakejobs.errors import JobFailed
 from lakejobs.iceberg import Table
-from lakejobs.lists import Object
 from lakejobs.session import activate, another_session
 from lakejobs.tables.iceberg import IcebergStore
 from lakejobs.tables.interface import Fence, Moved
@@ -45,30 +44,10 @@ ORDERS = dataset(
     profile=True,
 )
 HEADER = "id,seq,customer,kind\n"
-ID = "sales.orders"
 
 
 def name_of(value: str) -> str:
     return hmac.new(b"e", value.encode(), hashlib.sha256).hexdigest()
-
-
-def batch_of(lake: Lake, dataset_id: str, *objects: Object, **more: object) -> dict:
-    item = lake.freeze(dataset_id, list(objects), **more)
-    lake.refine([item])
-    return item
-
-
-def put(lake: Lake, file: str, body: str | bytes, name: str = "orders") -> Object:
-    return lake.land(f"files/sales/{name}/{file}", body)
-
-
-def of(rows: list[dict], action: str, zone: str, dataset_id: str = ID) -> list[dict]:
-    return [r for r in rows if (r["action"], r["zone"], r["dataset"]) == (action, zone, dataset_id)]
-
-
-def next_second() -> None:
-    """S3 tells whole seconds; what lands later lands in another one."""
-    time.sleep(1.1)
 
 
 @every_format

@@ -8,12 +8,12 @@ import duckdb
 import pyarrow as pa
 import pytest
 from dms import change, file
+from erasures import batch_of, next_second, of, put
 from formats import every_format
 from lake import Lake, column, dataset, replicated
 from lakejobs.erase.job import erase
 from lakejobs.errors import JobFailed
 from lakejobs.iceberg import Table
-from test_erase import batch_of, next_second, of, put
 from vaults import MAIL, token, vault, with_keys
 
 PHONE = {"kind": "tokenise", "vault": "phone"}

@@ -15,20 +15,9 @@ from lakejobs.errors import JobFailed
 from lakejobs.refine import apply
 from lakejobs.refine.job import refine
 from lakejobs.tables.interface import Change, Moved, StoredTable
+from orders import HEADER, ORDERS
 
-ORDERS = dataset(
-    "orders",
-    [
-        column("id", "bigint", required=True),
-        column("seq", "bigint", required=True),
-        column("name"),
-        column("price", "decimal(10,2)", rules=[{"kind": "range", "min": "0", "max": None}]),
-    ],
-    ["id"],
-    "seq",
-)
 EVENTS = dataset("events", [column("id", required=True), column("what")], ["id"], unique_key=True)
-HEADER = "id,seq,name,price\n"
 
 
 def theirs(lake: Lake, row: str) -> None:
