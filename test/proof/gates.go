@@ -17,10 +17,11 @@ type Template map[string]any
 
 // Resource is one resource of a template.
 type Resource struct {
-	ID         string
-	Type       string
-	Properties map[string]any
-	Metadata   map[string]any
+	ID             string
+	Type           string
+	Properties     map[string]any
+	Metadata       map[string]any
+	DeletionPolicy string
 }
 
 // Resources are the template's resources, sorted by logical id.
@@ -33,6 +34,7 @@ func (t Template) Resources() []Resource {
 		r.Type, _ = body["Type"].(string)
 		r.Properties, _ = body["Properties"].(map[string]any)
 		r.Metadata, _ = body["Metadata"].(map[string]any)
+		r.DeletionPolicy, _ = body["DeletionPolicy"].(string)
 		resources = append(resources, r)
 	}
 	return resources

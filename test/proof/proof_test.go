@@ -81,10 +81,14 @@ func TestNagSees(t *testing.T) {
 	}
 }
 
-var update = flag.Bool("update", false, "write the golden templates")
+var (
+	update = flag.Bool("update", false, "write the golden templates")
+	accept = flag.Bool("accept", false, "with -update, write those that break what is deployed as well")
+)
 
 // TestGolden compares each example's template with its golden file, without what changes with every edit of a handler,
-// a script or a declaration: the names of assets and the hash of the manifest.
+// a script or a declaration: the names of assets and the hash of the manifest. What would break a lake that was deployed
+// from the golden file is told by name, and is not written without being accepted.
 func TestGolden(t *testing.T) {
 	for name, file := range templates(t) {
 		program, stack, _ := strings.Cut(name, "/")
@@ -97,7 +101,19 @@ func TestGolden(t *testing.T) {
 		}
 		got := string(text) + "\n"
 		golden := filepath.Join(root, "test", "golden", program+"."+stack+".json")
-		if *update {
+		var breaks []string
+		if _, err := os.Stat(golden); err == nil {
+			var now proof.Template
+			if err := json.Unmarshal(text, &now); err != nil {
+				t.Fatal(err)
+			}
+			if breaks, err = proof.Breaking(read(t, golden), now, createOnly(t)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if *update && len(breaks) > 0 && !*accept {
+			t.Errorf("%s is not written: tell in CHANGELOG.md how a deployed lake gets there, and add -accept", golden)
+		} else if *update {
 			if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
 				t.Fatal(err)
 			}
@@ -109,6 +125,9 @@ func TestGolden(t *testing.T) {
 		if got != string(want) {
 			t.Errorf("%s differs from %s at line %d; run go test ./test/proof -run Golden -update and read the difference",
 				name, golden, firstDifference(got, string(want)))
+			for _, reason := range breaks {
+				t.Errorf("%s breaks what is deployed: %s", name, reason)
+			}
 		}
 	}
 }
