@@ -5,16 +5,12 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import os
 import time
 from datetime import timedelta
-from functools import cache
 from typing import Any
 
-import boto3
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from account import Account
 from lakejobs.arguments import EraseArguments, MaintainArguments, PublishArguments, RefineArguments
-from lakejobs.aws import Clients
 from lakejobs.clock import utc_now
 from lakejobs.erase.job import erase
 from lakejobs.iceberg import Table
@@ -33,91 +29,17 @@ from lakejobs.tables.stores import open_store
 from pyspark.sql import DataFrame, SparkSession
 
 _NUMBERS = itertools.count(1)
-_ZONES = ("raw", "artifacts", "cleaned", "curated", "quarantine", "vault")
-
-
-def column(name: str, kind: str = "string", required: bool = False, protect: Any = "none", rules: Any = ()) -> dict:
-    return {
-        "name": name, "type": kind, "doc": "", "required": required,
-        "class": "internal" if protect == "none" else "personal", "protect": protect, "rules": list(rules),
-    }  # fmt: skip
-
-
-def dataset(name: str, columns: list[dict], keys: list[str], sequence: str | None = None, **more: Any) -> dict:
-    base = {
-        "id": f"sales.{name}", "domain": "sales", "name": name, "owner": "sales-data", "doc": "Test's data.",
-        "load": "upsert" if sequence else "append", "keys": keys, "sequence": sequence,
-        "format": {"kind": "csv", "header": True, "delimiter": ",", "null_value": "", "route_by": None},
-        "columns": columns,
-        "unique_key": False, "rules": [], "gate": {"max_quarantined_share": None, "min_rows": None},
-        "cleaned_database": "test_sales_cleaned", "quarantine_database": "test_sales_quarantine",
-        "freshness_seconds": None,
-    }  # fmt: skip
-    return base | more
-
-
-def parquet(kind: str = "parquet") -> dict:
-    return {"kind": kind, "header": None, "delimiter": None, "null_value": None, "route_by": None}
-
-
-def upkeep(**own: int) -> dict:
-    """The member of a dataset that says how its tables are kept; what is not said is the default."""
-    usual = {"snapshot_seconds": 604800, "unreferenced_seconds": 604800, "file_bytes": 128 << 20, "small_files": 10}
-    return {"maintenance": usual | own}
-
-
-def replicated(name: str, columns: list[dict], keys: list[str], **more: Any) -> dict:
-    """A CDC dataset as DMS delivers it, in generations 1 to 4."""
-    return dataset(name, columns, keys, load="cdc", format=parquet("dms_parquet"), **more)
-
-
 GENERATIONS = (1, 2, 3, 4)
 
 
-@cache
-def clients_at(_: str) -> Clients:
-    """Those of the stand-in at that address."""
-    return Clients.connect()
-
-
-class Lake:
-    """Everything of one lake; `n` keeps its tables apart from those of other tests."""
+class Lake(Account):
+    """Everything of one lake; its number keeps its tables apart from those of other tests."""
 
     def __init__(self, spark: SparkSession, table_format: str = "iceberg") -> None:
         """`table_format` is that of datasets that do not say."""
         self.spark = spark
         self.table_format = table_format
-        self.n = next(_NUMBERS)
-        self.clients = clients_at(os.environ["AWS_ENDPOINT_URL"])
-        self.s3, self.dynamodb, self.glue = boto3.client("s3"), boto3.client("dynamodb"), boto3.client("glue")
-        self.sqs = boto3.client("sqs")
-        self.buckets = {zone: f"lake{self.n}-{zone}" for zone in _ZONES}
-        for zone, bucket in self.buckets.items():
-            self.s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-            if zone == "raw":
-                self.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-        self.ledger_table = f"ledger-{self.n}"
-        self.dynamodb.create_table(
-            TableName=self.ledger_table,
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-            AttributeDefinitions=[
-                {"AttributeName": "pk", "AttributeType": "S"},
-                {"AttributeName": "sk", "AttributeType": "S"},
-                {"AttributeName": "dataset", "AttributeType": "S"},
-                {"AttributeName": "frozen_at", "AttributeType": "S"},
-            ],
-            GlobalSecondaryIndexes=[
-                {
-                    "IndexName": "by_dataset",
-                    "KeySchema": [
-                        {"AttributeName": "dataset", "KeyType": "HASH"},
-                        {"AttributeName": "frozen_at", "KeyType": "RANGE"},
-                    ],
-                    "Projection": {"ProjectionType": "ALL"},
-                }
-            ],
-            BillingMode="PAY_PER_REQUEST",
-        )
+        super().__init__(next(_NUMBERS))
         self.secret, self.hash_keys, self.token_keys = "none", "none", "none"
         self.erasure_secret = "none"
         self.datasets: dict[str, dict] = {}
@@ -136,16 +58,16 @@ class Lake:
             }
         )
         for name in (own["cleaned_database"], own["quarantine_database"]):
-            self._database(name)
+            self.make_database(name)
         for c in own["columns"]:
             if isinstance(c["protect"], dict) and c["protect"]["kind"] == "tokenise":
-                self._database(f"test_{c['protect']['vault']}_vault_{self.n}")
+                self.make_database(f"test_{c['protect']['vault']}_vault_{self.n}")
         self.datasets[own["id"]] = own
         return own
 
     def model(self, name: str, sql: str, inputs: list[str]) -> None:
         database = f"test_sales_curated_{self.n}"
-        self._database(database)
+        self.make_database(database)
         self.models = [m for m in self.models if m["name"] != name]
         self.models.append(
             {"id": f"sales.{name}", "domain": "sales", "name": name, "doc": "A model.", "database": database,
@@ -160,12 +82,6 @@ class Lake:
     def vault(self, name: str) -> str:
         """The table of a vault."""
         return f"glue_catalog.test_{name}_vault_{self.n}.tokens"
-
-    def _database(self, name: str) -> None:
-        try:
-            self.glue.create_database(DatabaseInput={"Name": name})
-        except self.glue.exceptions.AlreadyExistsException:
-            return
 
     def manifest(self) -> bytes:
         """The manifest of what is declared now."""
@@ -191,12 +107,6 @@ class Lake:
         digest = hashlib.sha256(text).hexdigest()
         self.s3.put_object(Bucket=self.buckets["artifacts"], Key=f"manifests/{digest}.json", Body=text)
         return digest
-
-    def land(self, key: str, body: bytes | str) -> Object:
-        body = body.encode() if isinstance(body, str) else body
-        answer = self.s3.put_object(Bucket=self.buckets["raw"], Key=key, Body=body)
-        etag = answer["ETag"].strip('"')
-        return Object(self.buckets["raw"], key, answer["VersionId"], len(body), etag, "2026-01-01T00:00:00.000000Z")
 
     def freeze(
         self, dataset_id: str, objects: list[Object], force: bool = False, load: int | None = None, **record: Any
@@ -398,15 +308,6 @@ class Lake:
     def objects_of(self, item: dict) -> tuple[Object, ...]:
         """What a batch lists."""
         return FrozenList.from_json(self.clients.read(item["list_uri"])).objects
-
-    def put(self, pk: str, sk: str, values: dict) -> None:
-        item = {"pk": {"S": pk}, "sk": {"S": sk}} | {k: TypeSerializer().serialize(v) for k, v in values.items()}
-        self.dynamodb.put_item(TableName=self.ledger_table, Item=item)
-
-    def get(self, pk: str, sk: str) -> dict | None:
-        key = {"pk": {"S": pk}, "sk": {"S": sk}}
-        item = self.dynamodb.get_item(TableName=self.ledger_table, Key=key, ConsistentRead=True).get("Item")
-        return item and {k: TypeDeserializer().deserialize(v) for k, v in item.items()}
 
     def cleaned(self, dataset_id: str) -> str:
         spec = self.datasets[dataset_id]

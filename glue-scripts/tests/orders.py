@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lake import column, dataset
+from specs import column, dataset
 
 ORDERS = dataset(
     "orders",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pyarrow as pa
 from dms import Change, change, file
-from lake import Lake, column, replicated
+from lake import Lake
+from specs import column, replicated
 
 AT_LEAST_ZERO = [{"kind": "range", "min": "0", "max": None}]
 PARTS = replicated(

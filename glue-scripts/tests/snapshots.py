@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from lake import Lake, column, dataset
+from lake import Lake
 from lakejobs.refine.delivery import SNAPSHOT_PROPERTY
+from specs import column, dataset
 
 DAY = "(?:^|[^0-9])(?P<year>[0-9]{4})-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})(?:[^0-9]|$)"
 ID = "sales.rates"

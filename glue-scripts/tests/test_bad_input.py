@@ -10,12 +10,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from lake import Lake, column, dataset, parquet
+from lake import Lake
 from lakejobs.clock import utc_now
 from lakejobs.refine import apply, batch
 from lakejobs.refine.job import refine
 from parts import ID as PARTS_ID
 from parts import PARTS, delete, insert, part, state, update
+from specs import column, dataset, parquet
 
 ID = "sales.orders"
 ORDERS = dataset(

@@ -10,13 +10,14 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from dms import parquet_bytes, seq
-from lake import Lake, column, replicated
+from lake import Lake
 from lakejobs.declared_fields import dataset_of
 from lakejobs.lists import FrozenList
 from lakejobs.manifest import Landing
 from lakejobs.refine.changes import conform_changes
 from lakejobs.refine.rows import read_rows
 from lakejobs.refine.source import settle, survey_source
+from specs import column, replicated
 
 T = datetime.datetime
 INSTANT = pa.timestamp("us", "UTC")

@@ -10,8 +10,9 @@ from decimal import Decimal
 import pyarrow as pa
 from dms import Change, change, file, seq
 from formats import every_format, soak_format
-from lake import Lake, column, replicated
+from lake import Lake
 from parts import ID, PARTS, TYPES, delete, insert, part, state, update
+from specs import column, replicated
 
 
 @every_format

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lake import column, dataset
 from lakejobs.declared import Dataset
 from lakejobs.declared_fields import dataset_of
 from lakejobs.refine.classify import classify
 from lakejobs.refine.compare import OUTCOME, WRITE, Batch
+from specs import column, dataset
 
 COLUMNS = [column("k", "int", required=True), column("seq", "int", required=True), column("a"), column("b", "int")]
 SCHEMA = "_object int, _line binary, _reasons array<string>, _key struct<k: string>, k int, seq int, a string, b int"

@@ -8,10 +8,10 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lake import column, replicated
 from lakejobs.declared_fields import dataset_of
 from lakejobs.refine.classify_changes import classify_changes
 from lakejobs.refine.compare import NEW_KEY, OUTCOME, STORED_KEY, WRITE, Batch
+from specs import column, replicated
 
 DECLARED = dataset_of(replicated("t", [column("k", "int", required=True), column("a")], ["k"]), "test")
 SCHEMA = (

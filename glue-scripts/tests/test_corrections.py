@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT
 from dms import parquet_bytes
 from formats import every_format
-from lake import Lake, column, dataset, parquet
+from lake import Lake
 from lakejobs.errors import JobFailed
 from lakejobs.refine.apply import Application
 from orders import HEADER, ORDERS
@@ -19,6 +19,7 @@ from parts import state as parts_state
 from snapshots import ID as RATE_ID
 from snapshots import RATES, deliver
 from snapshots import state as rates
+from specs import column, dataset, parquet
 
 COLUMNS = [name for name, _ in json.loads((ROOT / "constructs/catalog/job_tables.json").read_bytes())["corrections"]]
 VALID = "the record's own values are valid, so there is nothing to correct: land a record of its own instead"

@@ -10,12 +10,13 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
-from lake import Lake, column, dataset, upkeep
+from lake import Lake
 from lakejobs.errors import JobFailed, LeaseLost
 from lakejobs.tables import delta_store
 from lakejobs.tables.delta_log import WRITE, DeltaLog, Entry, changes_rows, protocol
 from lakejobs.tables.interface import Moved
 from parts import ID, PARTS, delete, insert, part, state, update
+from specs import column, dataset, upkeep
 
 from rehearsal.cloud.athena.delta import Folder
 

@@ -7,10 +7,11 @@ import io
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from lake import Lake, column, dataset, parquet
+from lake import Lake
 from lakejobs.refine.json_text import texts
 from parts import ID as PARTS_ID
 from parts import PARTS, insert, part
+from specs import column, dataset, parquet
 
 ID = "sales.people"
 PEOPLE = dataset("people", [column("id", "bigint", required=True), column("name"), column("age", "int")], ["id"])

@@ -17,7 +17,7 @@ from dms import change, file
 from erasures import ID, batch_of, next_second, of, put
 from formats import every_format, soak_format
 from histories.wire import Wire
-from lake import Lake, column, dataset, replicated
+from lake import Lake
 from lakejobs.aws import Clients
 from lakejobs.erase.job import erase
 from lakejobs.errors import JobFailed
@@ -26,6 +26,7 @@ from lakejobs.session import activate, another_session
 from lakejobs.tables.iceberg import IcebergStore
 from lakejobs.tables.interface import Fence, Moved
 from snapshots import RATES, applied, state
+from specs import column, dataset, replicated
 from vaults import MAIL, vault, with_keys
 
 TABLES = json.loads((ROOT / "constructs/catalog/job_tables.json").read_bytes())

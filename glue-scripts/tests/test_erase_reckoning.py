@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from lake import column, dataset
 from lakejobs.erase.lifecycle import Rules, latest
 from lakejobs.erase.request import Request, identifier
 from lakejobs.manifest import Manifest
 from lakejobs.shapes import ShapeError
+from specs import column, dataset
 
 CAME = datetime(2026, 1, 1, 10, 30, tzinfo=UTC)
 A_DAY = {"NoncurrentVersionExpiration": {"NoncurrentDays": 1}}

@@ -10,10 +10,11 @@ import pytest
 from dms import change, file
 from erasures import batch_of, next_second, of, put
 from formats import every_format
-from lake import Lake, column, dataset, replicated
+from lake import Lake
 from lakejobs.erase.job import erase
 from lakejobs.errors import JobFailed
 from lakejobs.iceberg import Table
+from specs import column, dataset, replicated
 from vaults import MAIL, token, vault, with_keys
 
 PHONE = {"kind": "tokenise", "vault": "phone"}

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from formats import every_format, soak_format
-from lake import Lake, column, dataset, parquet
+from lake import Lake
 from lakejobs.lists import Object
 from lakejobs.manifest import Manifest
 from lakejobs.refine.evolve import _COLUMNS, gained
@@ -22,6 +22,7 @@ from lakejobs.refine.source import Source
 from lakejobs.tables.iceberg import IcebergStore
 from parts import ID as PARTS_ID
 from parts import PARTS, delete, insert, part, update
+from specs import column, dataset, parquet
 
 ID = "sales.people"
 COLUMNS = [column("id", "bigint", required=True), column("seq", "int", required=True), column("age", "int")]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lake import Lake, column, dataset, upkeep
+from lake import Lake
 from lakejobs.errors import JobFailed, LeaseLost
 from lakejobs.tables.hudi_files import DataFile
 from lakejobs.tables.hudi_store import HudiStore
@@ -19,6 +19,7 @@ from lakejobs.tables.hudi_timeline import HudiTimeline
 from lakejobs.tables.interface import Limits
 from lakejobs.tables.places import Replaced, by_file, places_of
 from parts import ID, PARTS, delete, insert, part, state, update
+from specs import column, dataset, upkeep
 
 from rehearsal.cloud.athena import hudi
 

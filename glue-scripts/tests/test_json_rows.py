@@ -5,7 +5,8 @@ from __future__ import annotations
 import gzip
 from decimal import Decimal
 
-from lake import Lake, column, dataset
+from lake import Lake
+from specs import column, dataset
 from test_rows import judged
 
 FORM = {"kind": "json", "header": None, "delimiter": None, "null_value": None, "route_by": None}

@@ -12,10 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from formats import every_format, soak_format
-from lake import Lake, column, dataset, parquet
+from lake import Lake
 from lakejobs.manifest import Manifest
 from lakejobs.shapes import ShapeError
 from snapshots import DAY
+from specs import column, dataset, parquet
 
 ID = "sales.readings"
 READINGS = dataset("readings", [column("place"), column("grade", "int"), column("at", "timestamp")], [])

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from formats import soak_format
 from histories.wire import Wire
-from lake import Lake, column, dataset, upkeep
+from lake import Lake
 from lakejobs.aws import Clients
 from lakejobs.errors import JobFailed
 from lakejobs.iceberg import Table
@@ -21,6 +21,7 @@ from lakejobs.shapes import ShapeError
 from lakejobs.tables.iceberg_expiry import detached_snapshots, replaced_snapshots
 from lakejobs.tables.interface import Limits
 from parts import ID, PARTS, delete, insert, part, state, update
+from specs import column, dataset, upkeep
 
 EVENTS = dataset("events", [column("id", "bigint", required=True), column("kind", rules=[
     {"kind": "set", "values": ["a", "b"]}])], ["id"])  # fmt: skip

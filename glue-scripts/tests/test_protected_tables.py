@@ -8,8 +8,9 @@ from typing import Any
 import pyarrow as pa
 from dms import change, file
 from formats import soak_format
-from lake import Lake, column, dataset, replicated
+from lake import Lake
 from snapshots import DAY
+from specs import column, dataset, replicated
 
 CARDS = dataset(
     "cards",

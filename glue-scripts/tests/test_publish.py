@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 from formats import soak_format
-from lake import Lake, column, dataset
+from lake import Lake
 from lakejobs.errors import JobFailed, LeaseLost
 from lakejobs.publish.build import Builder
 from lakejobs.replacement import Replacement
 from lakejobs.tables.interface import Moved
+from specs import column, dataset
 
 ORDERS = dataset("orders", [column("id", "int", required=True), column("seq", "int", required=True),
                             column("city"), column("price", "decimal(10,2)")], ["id"], "seq")  # fmt: skip

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from conftest import ROOT
 from dms import change, file
-from lake import Lake, column, dataset, replicated
+from lake import Lake
 from lakejobs.declared_fields import dataset_of
 from lakejobs.refine.conform import REASONS, conform
 from lakejobs.refine.outcome import Tally
@@ -17,6 +17,7 @@ from lakejobs.refine.quality import measure
 from lakejobs.refine.quality.judge import Quality, Result
 from lakejobs.refine.quality.measure import Measures
 from pyspark.sql import functions as F
+from specs import column, dataset, replicated
 
 TABLES = json.loads((ROOT / "constructs/catalog/job_tables.json").read_bytes())
 COLUMNS = [name for name, _ in TABLES["quality_results"]]

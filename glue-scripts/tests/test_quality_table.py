@@ -7,7 +7,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from dms import change, file
-from lake import Lake, column, dataset, replicated
+from lake import Lake
+from specs import column, dataset, replicated
 from test_quality import results, rule
 
 CUSTOMERS = dataset("customers", [column("id", "bigint", required=True), column("mail")], ["id"])

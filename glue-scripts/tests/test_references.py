@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lake import column, dataset, replicated
 from lakejobs.declared_fields import dataset_of
 from lakejobs.manifest import Manifest, Model
 from lakejobs.publish.models import find_input, pinned, render
+from specs import column, dataset, replicated
 
 PLAIN = dataset_of(dataset("orders", [column("id", "int", required=True)], ["id"]), "test")
 CHANGING = dataset_of(

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 from formats import every_format, soak_format
-from lake import Lake, column, dataset, parquet
+from lake import Lake
 from lakejobs.errors import JobFailed
 from lakejobs.refine import apply
 from lakejobs.refine.job import refine
 from lakejobs.tables.interface import Change, Moved, StoredTable
 from orders import HEADER, ORDERS
+from specs import column, dataset, parquet
 
 EVENTS = dataset("events", [column("id", required=True), column("what")], ["id"], unique_key=True)
 

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from lake import Lake, column, dataset, parquet
+from lake import Lake
 from lakejobs.declared import Dataset
 from lakejobs.declared_fields import dataset_of
 from lakejobs.lists import FrozenList, Object
@@ -23,6 +23,7 @@ from lakejobs.refine.conform import conform
 from lakejobs.refine.protect import HashKey, HashKeys
 from lakejobs.refine.rows import read_rows
 from lakejobs.refine.source import settle, survey_source
+from specs import column, dataset, parquet
 
 KEY = HashKey(b"a secret", "1")
 KEYS = {"": KEY}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 from dms import parquet_bytes, seq
-from lake import Lake, column, dataset
+from lake import Lake
 from lakejobs.declared_fields import dataset_of
 from lakejobs.lists import FrozenList
 from lakejobs.manifest import Landing
@@ -16,6 +16,7 @@ from lakejobs.refine.changes import conform_changes
 from lakejobs.refine.rows import read_rows
 from lakejobs.refine.source import Source, settle, survey_source
 from parts import insert, part
+from specs import column, dataset
 
 NULL = "~strata.null~"
 KIND = {"kind": "dms_transactions", "header": None, "delimiter": None, "null_value": NULL, "route_by": None}

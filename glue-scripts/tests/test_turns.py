@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lake import column, dataset
 from lakejobs.declared_fields import dataset_of
 from lakejobs.manifest import Manifest
 from lakejobs.refine.turns import in_turn, waits
+from specs import column, dataset
 
 IDS = [f"sales.d{n}" for n in range(6)]
 EDGES = st.sets(st.tuples(st.sampled_from(IDS), st.sampled_from(IDS)))

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from conftest import ROOT
 from formats import soak_format
-from lake import Lake, column, replicated
+from lake import Lake
 from lakejobs.errors import JobFailed
 from lakejobs.shapes import ShapeError
 from lakejobs.validate import one_dataset
 from lakejobs.validate.metrics import Metric
 from parts import ID, PARTS, delete, insert, part, update
 from sources import Source, Validation
+from specs import column, replicated
 
 TABLES = json.loads((ROOT / "constructs/catalog/job_tables.json").read_bytes())
 DEFINITION = "id bigint PRIMARY KEY, name text, price numeric(10,2)"

@@ -18,11 +18,12 @@ import pyarrow as pa
 import pytest
 from dms import change, file
 from formats import every_format, soak_format
-from lake import Lake, column, replicated
+from lake import Lake
 from lakejobs.declared import Dataset
 from lakejobs.manifest import Manifest
 from pyspark.sql import types as T
 from sources import Source, Validation
+from specs import column, replicated
 
 ID = "sales.deals"
 SECRET = "pepper"

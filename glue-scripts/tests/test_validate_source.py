@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lake import Lake, column, replicated
+from lake import Lake
 from lakejobs.declared import Column
 from lakejobs.shapes import ShapeError
 from lakejobs.validate.rendering import among, as_text, findable, literal, ranges
@@ -19,6 +19,7 @@ from lakejobs.validate.shown import row_key
 from lakejobs.validate.source import Login, url
 from lakejobs.validate.source import Source as Declared
 from sources import Source, Validation
+from specs import column, replicated
 
 
 @given(st.integers(-(2**63), 2**63 - 1), st.integers(0, 2**40), st.integers(1, 64))

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 from formats import every_format, soak_format
-from lake import Lake, column, dataset, upkeep
+from lake import Lake
 from lakejobs.errors import JobFailed
 from lakejobs.iceberg import Table
 from lakejobs.refine.job import refine
 from lakejobs.tables.interface import Moved
 from parts import AT_LEAST_ZERO, ID, PARTS, delete, insert, part, update
 from snapshots import DAY
+from specs import column, dataset, upkeep
 from vaults import MAIL, token, vault, with_keys
 
 PEOPLE = dataset(

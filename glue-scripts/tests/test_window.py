@@ -8,9 +8,10 @@ import random
 import time
 
 import pytest
-from lake import Lake, column, dataset
+from lake import Lake
 from lakejobs.manifest import Manifest
 from lakejobs.refine.span import predicate
+from specs import column, dataset
 
 ID = "sales.visits"
 VISITS = dataset(

@@ -9,9 +9,10 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lake import Lake, replicated
+from lake import Lake
 from lakejobs import session
 from lakejobs.refine import staging
+from specs import replicated
 
 from histories.model import Row, Shape
 from histories.outcomes import Outcome, Table

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from lake import Lake, dataset
+from lake import Lake
+from specs import dataset
 
 from histories.delivery import Timeline, timeline
 from histories.driver import Verdict

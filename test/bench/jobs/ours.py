@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from data import VALUES
-from lake import Lake, column, replicated
+from lake import Lake
 from lakejobs.heartbeat import Heartbeat
 from lakejobs.ledger import Lease, Ledger
 from lakejobs.lists import FrozenList, Run
@@ -18,6 +18,7 @@ from lakejobs.refine.source import settle, survey_source
 from lakejobs.session import size_shuffles
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from specs import column, replicated
 
 ID = "sales.people"
 
