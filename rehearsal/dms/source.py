@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -23,6 +24,8 @@ FATAL = (
     "must be superuser or replication role",
 )
 """Words of the server about what no retry mends."""
+_ENDED_SECONDS = 30
+"""How long the server may take to end the reader of a slot."""
 
 
 class SourceError(Exception):
@@ -162,18 +165,23 @@ class Source:
 
 
 def drop_slot(admin: psycopg.Connection[Any], slot: str) -> None:
-    """Drop a slot, if there is one of the name, ending the connection that reads from it."""
-    admin.execute("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = %s", [slot])
-    for _ in range(100):
-        query = "SELECT active_pid IS NULL FROM pg_replication_slots WHERE slot_name = %s"
+    """Drop a slot, if there is one of the name, ending whoever reads from it, however often they come back."""
+    until = time.monotonic() + _ENDED_SECONDS
+    while time.monotonic() < until:
+        query = "SELECT active_pid FROM pg_replication_slots WHERE slot_name = %s"
         found = admin.execute(query, [slot]).fetchone()
         if found is None:
             return
-        if found[0]:
+        if found[0] is not None:
+            admin.execute("SELECT pg_terminate_backend(%s)", [found[0]])
+            admin.execute("SELECT pg_sleep(0.02)")
+            continue
+        try:
             admin.execute("SELECT pg_drop_replication_slot(%s)", [slot])
             return
-        admin.execute("SELECT pg_sleep(0.02)")
-    raise RuntimeError(f"slot {slot} is still in use after its reader was ended")
+        except psycopg.errors.ObjectInUse:
+            continue
+    raise RuntimeError(f"slot {slot} is still in use {_ENDED_SECONDS} s after its reader was ended first")
 
 
 def is_fatal(error: psycopg.Error) -> bool:
