@@ -63,6 +63,27 @@ def test_files_are_compacted_by_size_and_no_row_changes(lake: Lake) -> None:
     assert lake.get(f"lease#{EVENTS['id']}", "lease")["state"] == "free"
 
 
+def test_old_metadata_of_a_table_goes_with_what_nothing_names(lake: Lake) -> None:
+    """Commits leave it, which they would have to wait for."""
+    lake.declare(EVENTS)
+    lake.apply(EVENTS["id"], "id,kind\n1,a\n")
+    few = "('write.metadata.previous-versions-max' = '2')"
+    lake.spark.sql(f"ALTER TABLE {lake.cleaned(EVENTS['id'])} SET TBLPROPERTIES {few}")
+    for n in (2, 3, 4):
+        lake.apply(EVENTS["id"], f"id,kind\n{n},a\n")
+
+    def metadata() -> set[str]:
+        return {key for key in keys(lake, "cleaned", "sales/events/metadata/") if key.endswith(".metadata.json")}
+
+    many = metadata()
+    assert len(many) > 6
+    lake.maintain()
+    assert many <= metadata(), "a young one may be what a reader looks at"
+    lake.maintain(LATER)
+    assert len(metadata()) == 3, "the table's own and two before it"
+    assert lake.rows(lake.cleaned(EVENTS["id"]), "id") == [(1,), (2,), (3,), (4,)]
+
+
 def test_the_past_goes_and_readers_see_no_difference(lake: Lake) -> None:
     lake.declare(EVENTS)
     lake.declare(EVENTS | {"id": "sales.events_old", "name": "events_old"})
