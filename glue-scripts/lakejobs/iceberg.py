@@ -33,7 +33,7 @@ TABLE_PROPERTIES = {
     "write.parquet.compression-codec": "zstd",
     "write.merge.distribution-mode": "hash",
     "write.wap.enabled": "true",
-    # Maintenance removes those that have left the list: a commit that does so itself takes a tenth of a batch's time.
+    # Maintenance removes those that have left the list: a commit that does so itself waits for S3 once more.
     "write.metadata.previous-versions-max": "50",
 }
 

@@ -80,9 +80,9 @@ func source(properties map[string]any) string {
 // owners are the roles or resources that the policies in a resource's properties belong to.
 func owners(r Resource) []string {
 	var names []string
-	for _, property := range []string{"Roles", "Users", "Groups", "Bucket", "Queues", "Topics"} {
-		for _, owner := range list(r.Properties[property]) {
-			if r.Type == "AWS::IAM::Policy" || r.Type == "AWS::IAM::ManagedPolicy" || strings.HasSuffix(r.Type, "Policy") {
+	if strings.HasSuffix(r.Type, "Policy") {
+		for _, property := range []string{"Roles", "Users", "Groups", "Bucket", "Queues", "Topics"} {
+			for _, owner := range list(r.Properties[property]) {
 				names = append(names, flatten(owner))
 			}
 		}
@@ -96,9 +96,11 @@ func owners(r Resource) []string {
 func expand(of string, s map[string]any) []rule {
 	condition := ""
 	if s["Condition"] != nil {
-		if text, err := json.Marshal(s["Condition"]); err == nil {
-			condition = string(text)
+		text, err := json.Marshal(s["Condition"])
+		if err != nil {
+			panic(err) // it was decoded from JSON
 		}
+		condition = string(text)
 	}
 	effect, _ := s["Effect"].(string)
 	var all []rule
